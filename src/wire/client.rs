@@ -1,0 +1,269 @@
+//! Frames from the client to the server.
+
+use serde::{Deserialize, Serialize};
+
+use super::{ConsumerId, Epoch, EventId, EventType, InvalidName, Meta, Position, Seq, SeqRange, StreamName};
+
+/// Where a subscription begins [AW-SUB-1].
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "FromRepr", into = "FromRepr")]
+pub enum From {
+    /// The oldest event that the log has.
+    Start,
+    /// After the head.
+    Now,
+    /// After what this consumer has confirmed.
+    #[default]
+    Resume,
+    /// After this position, up to which everything is applied.
+    Position(Position),
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum FromRepr {
+    Word(String),
+    Position(Position),
+}
+
+impl TryFrom<FromRepr> for From {
+    type Error = InvalidName;
+    fn try_from(repr: FromRepr) -> Result<Self, InvalidName> {
+        match repr {
+            FromRepr::Position(position) => Ok(Self::Position(position)),
+            FromRepr::Word(word) => match word.as_str() {
+                "start" => Ok(Self::Start),
+                "now" => Ok(Self::Now),
+                "resume" => Ok(Self::Resume),
+                _ => Err(InvalidName { rule: r#"from is "start", "now", "resume" or {epoch, seq}"# }),
+            },
+        }
+    }
+}
+
+impl std::convert::From<From> for FromRepr {
+    fn from(from: From) -> Self {
+        match from {
+            From::Start => Self::Word("start".into()),
+            From::Now => Self::Word("now".into()),
+            From::Resume => Self::Word("resume".into()),
+            From::Position(position) => Self::Position(position),
+        }
+    }
+}
+
+/// How much may be sent and unsettled at a time [AW-SEND-3].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "WindowRepr")]
+pub struct Window {
+    /// Events, 1 to 10,000.
+    pub events: u32,
+    /// Bytes, 1 KiB to 64 MiB.
+    pub bytes: u32,
+}
+
+#[derive(Deserialize)]
+struct WindowRepr {
+    events: u32,
+    bytes: u32,
+}
+
+impl Window {
+    /// Most events that a window may grant.
+    pub const MAX_EVENTS: u32 = 10_000;
+    /// Fewest bytes that a window may grant.
+    pub const MIN_BYTES: u32 = 1024;
+    /// Most bytes that a window may grant.
+    pub const MAX_BYTES: u32 = 64 * 1024 * 1024;
+
+    /// Checks the bounds.
+    pub fn new(events: u32, bytes: u32) -> Option<Self> {
+        let valid = (1..=Self::MAX_EVENTS).contains(&events) && (Self::MIN_BYTES..=Self::MAX_BYTES).contains(&bytes);
+        valid.then_some(Self { events, bytes })
+    }
+}
+
+impl Default for Window {
+    /// 256 events, 1 MiB.
+    fn default() -> Self {
+        Self { events: 256, bytes: 1024 * 1024 }
+    }
+}
+
+impl TryFrom<WindowRepr> for Window {
+    type Error = InvalidName;
+    fn try_from(repr: WindowRepr) -> Result<Self, InvalidName> {
+        Self::new(repr.events, repr.bytes)
+            .ok_or(InvalidName { rule: "a window is 1 to 10000 events and 1024 to 67108864 bytes" })
+    }
+}
+
+/// Which events are wanted; the others are covered, not sent [AW-SUB-8].
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Filter {
+    /// The wanted types; `None` for all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub types: Option<Vec<EventType>>,
+    /// Entries of `meta` that must be equal.
+    #[serde(default, skip_serializing_if = "Meta::is_empty")]
+    pub meta: Meta,
+}
+
+impl Filter {
+    /// Whether an event is wanted.
+    pub fn accepts(&self, event_type: &str, meta: &Meta) -> bool {
+        self.types.as_ref().is_none_or(|types| types.iter().any(|wanted| wanted.as_str() == event_type))
+            && self.meta.iter().all(|(key, value)| meta.get(key) == Some(value))
+    }
+}
+
+/// Ask for a stream.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Subscribe {
+    /// Which stream.
+    pub stream: StreamName,
+    /// Where to begin.
+    #[serde(default)]
+    pub from: From,
+    /// Ranges after the position that are applied too [AW-SUB-2].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub also: Vec<SeqRange>,
+    /// How much may be unsettled.
+    #[serde(default)]
+    pub window: Window,
+    /// Which events are wanted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub filter: Option<Filter>,
+}
+
+/// The first frame of a connection [AW-CONN-4].
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hello {
+    /// Who confirms.
+    pub consumer: ConsumerId,
+    /// What the application's token callback returned.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<String>,
+    /// Name and version of the client.
+    #[serde(default)]
+    pub agent: String,
+    /// All subscriptions.
+    #[serde(default)]
+    pub subscriptions: Vec<Subscribe>,
+}
+
+impl std::fmt::Debug for Hello {
+    /// Without the token [AW-CONN-3].
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Hello")
+            .field("consumer", &self.consumer)
+            .field("agent", &self.agent)
+            .field("subscriptions", &self.subscriptions)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Events that are applied [AW-ACK-2].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ack {
+    /// Which stream.
+    pub stream: StreamName,
+    /// Of which log.
+    pub epoch: Epoch,
+    /// Everything sent up to here.
+    pub upto: Seq,
+    /// And everything sent in these.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub also: Vec<SeqRange>,
+}
+
+/// An event whose handler failed [AW-ACK-5].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Nack {
+    /// Which stream.
+    pub stream: StreamName,
+    /// Of which log.
+    pub epoch: Epoch,
+    /// Which event.
+    pub seq: Seq,
+    /// Which delivery of it.
+    pub attempt: u32,
+    /// What the handler said, at most [`MAX_ERROR_BYTES`](super::MAX_ERROR_BYTES).
+    pub error: String,
+    /// Whether another try is wanted.
+    #[serde(default = "yes", skip_serializing_if = "is_true")]
+    pub retry: bool,
+}
+
+fn yes() -> bool {
+    true
+}
+
+fn is_true(value: &bool) -> bool {
+    *value
+}
+
+/// Exactly what is missing [AW-RECV-3].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Resend {
+    /// Which stream.
+    pub stream: StreamName,
+    /// Of which log.
+    pub epoch: Epoch,
+    /// 1 to 64 ranges, ascending.
+    pub ranges: Vec<SeqRange>,
+}
+
+/// Outcome in an [`EventConfirmation`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ConfirmStatus {
+    /// Applied.
+    Confirmed,
+    /// The handler failed.
+    Failed,
+}
+
+/// The simple form of confirming, for clients without the SDK [AW-ACK-7].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EventConfirmation {
+    /// Which event.
+    pub event_id: EventId,
+    /// What became of it.
+    pub status: ConfirmStatus,
+    /// Why it failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}
+
+/// What a client says. `publish` is not here: the core never looks into what an application sends (in the browser
+/// [`Outbox`](crate::receive) hands on a text that JavaScript wrote, natively the codec has `Publish`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ClientFrame {
+    /// The first frame.
+    Hello(Hello),
+    /// Ask for a stream.
+    Subscribe(Subscribe),
+    /// No more of this stream.
+    Unsubscribe {
+        /// Which stream.
+        stream: StreamName,
+    },
+    /// Events that are applied.
+    Ack(Ack),
+    /// An event whose handler failed.
+    Nack(Nack),
+    /// Missing ranges.
+    Resend(Resend),
+    /// The simple form of confirming.
+    EventConfirmation(EventConfirmation),
+    /// A fresh token [AW-AUTH-2].
+    Auth {
+        /// The token.
+        token: String,
+    },
+    /// Are you there?
+    Ping,
+    /// Yes.
+    Pong,
+}

@@ -1,0 +1,193 @@
+//! JSON, natively: what the server reads and writes, and what a native client or a test reads.
+
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde_json::value::RawValue;
+use std::fmt;
+
+use super::{
+    Ack, ClientFrame, Event, EventConfirmation, EventId, EventType, Hello, Meta, Nack, Resend, Seq, ServerFrame,
+    StreamName, Subscribe, writer::escape,
+};
+
+/// A text that is no valid frame. Whose fault: the sender's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FrameError {
+    /// The frame's type, as far as it could be read.
+    pub frame: Option<String>,
+    /// What is wrong with it. Never contains a value from the frame beyond what serde names.
+    pub detail: String,
+}
+
+impl fmt::Display for FrameError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.frame {
+            Some(frame) => write!(f, "invalid `{frame}` frame: {}", self.detail),
+            None => write!(f, "no frame: {}", self.detail),
+        }
+    }
+}
+
+impl std::error::Error for FrameError {}
+
+/// A reliable send from the application [AW-PUB-1].
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Publish {
+    /// To which stream.
+    pub stream: StreamName,
+    /// The event's id; the log takes it once.
+    pub id: EventId,
+    /// The event's type.
+    pub event_type: EventType,
+    /// The event's data.
+    pub data: Box<RawValue>,
+    /// The event's meta.
+    #[serde(default, skip_serializing_if = "Meta::is_empty")]
+    pub meta: Meta,
+}
+
+/// What a client's text says.
+#[derive(Debug)]
+pub enum Decoded {
+    /// A frame of the protocol.
+    Frame(ClientFrame),
+    /// A reliable send.
+    Publish(Publish),
+    /// A type that this version does not know; to be counted and ignored [AW-CONN-2].
+    Unknown,
+}
+
+/// Reads a client's frame.
+pub fn decode_client(text: &str) -> Result<Decoded, FrameError> {
+    let frame_type = frame_type(text)?;
+    let of = |detail: serde_json::Error| FrameError { frame: Some(frame_type.clone()), detail: detail.to_string() };
+    Ok(Decoded::Frame(match frame_type.as_str() {
+        "hello" => ClientFrame::Hello(fields::<Hello>(text).map_err(of)?),
+        "subscribe" => ClientFrame::Subscribe(fields::<Subscribe>(text).map_err(of)?),
+        "unsubscribe" => ClientFrame::Unsubscribe { stream: fields::<StreamOnly>(text).map_err(of)?.stream },
+        "ack" => ClientFrame::Ack(fields::<Ack>(text).map_err(of)?),
+        "nack" => ClientFrame::Nack(fields::<Nack>(text).map_err(of)?),
+        "resend" => ClientFrame::Resend(fields::<Resend>(text).map_err(of)?),
+        "event_confirmation" => ClientFrame::EventConfirmation(fields::<EventConfirmation>(text).map_err(of)?),
+        "auth" => ClientFrame::Auth { token: fields::<AuthOnly>(text).map_err(of)?.token },
+        "ping" => ClientFrame::Ping,
+        "pong" => ClientFrame::Pong,
+        "publish" => return fields::<Publish>(text).map(Decoded::Publish).map_err(of),
+        _ => return Ok(Decoded::Unknown),
+    }))
+}
+
+/// Reads a server's frame other than `events`; `None` for a type that this version does not know.
+pub fn decode_server(text: &str) -> Result<Option<ServerFrame>, FrameError> {
+    const KNOWN: [&str; 11] = [
+        "welcome",
+        "subscribed",
+        "lost",
+        "ended",
+        "published",
+        "rejected",
+        "authenticated",
+        "error",
+        "drain",
+        "ping",
+        "pong",
+    ];
+    let frame_type = frame_type(text)?;
+    if !KNOWN.contains(&frame_type.as_str()) {
+        return Ok(None);
+    }
+    fields(text).map(Some).map_err(|error| FrameError { frame: Some(frame_type), detail: error.to_string() })
+}
+
+/// An `events` frame.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+pub struct EventsFrame {
+    /// Which stream.
+    pub stream: StreamName,
+    /// Covers what comes after this …
+    pub after: Seq,
+    /// … up to and with this.
+    pub upto: Seq,
+    /// What is not skipped.
+    pub events: Vec<Event>,
+}
+
+/// Reads an `events` frame; `None` if it is of another type.
+pub fn decode_events(text: &str) -> Result<Option<EventsFrame>, FrameError> {
+    if frame_type(text)? != "events" {
+        return Ok(None);
+    }
+    fields(text).map(Some).map_err(|error| FrameError { frame: Some("events".into()), detail: error.to_string() })
+}
+
+/// Writes a server's frame, in ASCII.
+pub fn encode_server(frame: &ServerFrame) -> String {
+    to_ascii_json(&serde_json::to_string(frame).expect("a frame has string keys only"))
+}
+
+/// Writes an `events` frame from events that are JSON in ASCII already: each text and its attempt.
+pub fn encode_events<'a>(
+    stream: &StreamName,
+    after: Seq,
+    upto: Seq,
+    events: impl Iterator<Item = (&'a str, u32)> + Clone,
+) -> String {
+    let bytes: usize = events.clone().map(|(json, _)| json.len() + 16).sum();
+    let mut out = String::with_capacity(bytes + stream.len() + 96);
+    out.push_str(r#"{"type":"events","stream":""#);
+    out.push_str(stream);
+    out.push_str(&format!(r#"","after":{after},"upto":{upto},"events":["#));
+    for (index, (json, attempt)) in events.enumerate() {
+        if index > 0 {
+            out.push(',');
+        }
+        match json.strip_suffix('}') {
+            Some(open) if attempt > 1 => out.push_str(&format!("{open},\"attempt\":{attempt}}}")),
+            _ => out.push_str(json),
+        }
+    }
+    out.push_str("]}");
+    out
+}
+
+/// The same JSON with everything beyond ASCII as `\uXXXX`: strings stay one byte wide in the browser.
+pub fn to_ascii_json(json: &str) -> String {
+    if json.is_ascii() {
+        return json.to_owned();
+    }
+    let mut out = String::with_capacity(json.len() + json.len() / 2);
+    for character in json.chars() {
+        // Beyond ASCII a JSON text has characters only inside strings, where the escape means the same.
+        if character.is_ascii() { out.push(character) } else { escape(&mut out, character) }
+    }
+    out
+}
+
+#[derive(Deserialize)]
+struct TypeOnly {
+    #[serde(rename = "type")]
+    frame_type: String,
+}
+
+#[derive(Deserialize)]
+struct StreamOnly {
+    stream: StreamName,
+}
+
+#[derive(Deserialize)]
+struct AuthOnly {
+    token: String,
+}
+
+fn frame_type(text: &str) -> Result<String, FrameError> {
+    fields::<TypeOnly>(text)
+        .map(|tag| tag.frame_type)
+        .map_err(|error| FrameError { frame: None, detail: error.to_string() })
+}
+
+/// serde would take an array for a struct; the wire has objects only.
+fn fields<T: DeserializeOwned>(text: &str) -> serde_json::Result<T> {
+    if text.trim_start().starts_with('[') {
+        return Err(serde::de::Error::custom("a frame is a JSON object"));
+    }
+    serde_json::from_str(text)
+}

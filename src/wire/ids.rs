@@ -1,0 +1,145 @@
+//! Names. Each type owns its rules: a value that exists is valid.
+
+use serde::{Deserialize, Serialize};
+use std::{borrow::Borrow, fmt, ops::Deref, sync::Arc};
+
+/// A name that breaks its rule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InvalidName {
+    /// The rule, in words.
+    pub rule: &'static str,
+}
+
+impl fmt::Display for InvalidName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.rule)
+    }
+}
+
+impl std::error::Error for InvalidName {}
+
+macro_rules! name {
+    ($(#[$doc:meta])* $name:ident, $max:literal, $accepts:expr, $rule:literal) => {
+        $(#[$doc])*
+        ///
+        /// Cheap to clone.
+        #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        #[serde(try_from = "Box<str>", into = "String")]
+        pub struct $name(Arc<str>);
+
+        impl $name {
+            /// Checks the rule.
+            pub fn new(name: &str) -> Result<Self, InvalidName> {
+                let accepts: fn(u8) -> bool = $accepts;
+                if !name.is_empty() && name.len() <= $max && name.bytes().all(accepts) {
+                    Ok(Self(name.into()))
+                } else {
+                    Err(InvalidName { rule: $rule })
+                }
+            }
+
+            /// The name.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl Deref for $name {
+            type Target = str;
+            fn deref(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl Borrow<str> for $name {
+            fn borrow(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl TryFrom<Box<str>> for $name {
+            type Error = InvalidName;
+            fn try_from(name: Box<str>) -> Result<Self, InvalidName> {
+                Self::new(&name)
+            }
+        }
+
+        impl std::str::FromStr for $name {
+            type Err = InvalidName;
+            fn from_str(name: &str) -> Result<Self, InvalidName> {
+                Self::new(name)
+            }
+        }
+
+        impl From<$name> for String {
+            fn from(name: $name) -> String {
+                name.0.as_ref().into()
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Debug::fmt(&*self.0, f)
+            }
+        }
+    };
+}
+
+fn name_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b':' | b'/' | b'-')
+}
+
+name!(
+    /// The name of a stream [AW-STREAM].
+    StreamName, 200, name_byte,
+    "a stream name has 1 to 200 bytes of A-Z a-z 0-9 _ . : / -"
+);
+name!(
+    /// Whose confirmations are tracked: a tab, a device, a named worker [AW-CONSUMER].
+    ConsumerId, 128, name_byte,
+    "a consumer name has 1 to 128 bytes of A-Z a-z 0-9 _ . : / -"
+);
+name!(
+    /// One incarnation of a stream's log; opaque [AW-EPOCH].
+    Epoch, 64, |byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'),
+    "an epoch has 1 to 64 bytes of A-Z a-z 0-9 _ -"
+);
+name!(
+    /// The producer's name for one event, unique in its stream [AW-EVENT].
+    EventId, 128, |byte| byte >= 0x20 && byte != 0x7f,
+    "an event id has 1 to 128 bytes without control characters"
+);
+name!(
+    /// What kind of event it is, such as `tool_completed` [AW-EVENT].
+    EventType, 100, name_byte,
+    "an event type has 1 to 100 bytes of A-Z a-z 0-9 _ . : / -"
+);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn aw_stream_names() {
+        assert!(StreamName::new("run:9f2c/a-b_c.d").is_ok());
+        assert!(StreamName::new(&"a".repeat(200)).is_ok());
+        for bad in ["", "a b", "ä", "a\n", "a*", "a?"] {
+            assert!(StreamName::new(bad).is_err(), "{bad:?}");
+        }
+        assert!(StreamName::new(&"a".repeat(201)).is_err());
+    }
+
+    #[test]
+    fn aw_event_ids_take_unicode_but_no_control_characters() {
+        assert!(EventId::new("größe 1").is_ok());
+        assert!(EventId::new("a\u{7f}").is_err());
+        assert!(EventId::new("a\nb").is_err());
+        assert!(EventId::new(&"ä".repeat(65)).is_err(), "bytes count, not characters");
+    }
+}

@@ -1,0 +1,43 @@
+//! What travels: identifiers, positions, frames, close codes, and their JSON form.
+//!
+//! Values are checked where they are made; whoever holds one may trust it.
+
+mod client;
+mod close;
+#[cfg(not(target_arch = "wasm32"))]
+mod codec;
+mod event;
+mod ids;
+mod seq;
+mod server;
+mod writer;
+
+pub use client::{
+    Ack, ClientFrame, ConfirmStatus, EventConfirmation, Filter, From, Hello, Nack, Resend, Subscribe, Window,
+};
+pub use close::CloseCode;
+#[cfg(not(target_arch = "wasm32"))]
+pub use codec::{
+    Decoded, EventsFrame, FrameError, Publish, decode_client, decode_events, decode_server, encode_events,
+    encode_server, to_ascii_json,
+};
+#[cfg(not(target_arch = "wasm32"))]
+pub use event::Event;
+pub use event::{Meta, Priority};
+pub use ids::{ConsumerId, Epoch, EventId, EventType, InvalidName, StreamName};
+pub use seq::{InvalidSeq, Position, Seq, SeqRange};
+pub use server::{ErrorCode, LostRange, LostReason, ServerFrame, ServerInfo, Subscribed, Welcome};
+
+/// The WebSocket subprotocol of this version [AW-CONN-1].
+pub const SUBPROTOCOL: &str = "ackwire.v1";
+
+/// Most ranges that one `ack` or `resend` names.
+pub const MAX_RANGES: usize = 64;
+
+/// Longest `error` of a `nack`, in bytes; longer ones are cut at a character boundary.
+pub const MAX_ERROR_BYTES: usize = 1_000;
+
+/// `text` cut to at most `max` bytes, at a character boundary.
+pub fn truncate(text: &str, max: usize) -> &str {
+    &text[..text.floor_char_boundary(max)]
+}

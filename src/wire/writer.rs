@@ -1,0 +1,195 @@
+//! Client frames as JSON text, the same code natively and in the browser: serde_json would add 16 KB to the package
+//! (serialising alone still brings its number formatting), and these few shapes need none of it.
+
+use std::fmt::Write;
+
+use super::{Ack, ClientFrame, ConfirmStatus, From, Meta, Nack, Position, Resend, SeqRange, Subscribe};
+
+impl ClientFrame {
+    /// The frame as one line of JSON in ASCII.
+    pub fn to_json(&self) -> String {
+        let mut out = String::with_capacity(128);
+        match self {
+            Self::Hello(hello) => {
+                open(&mut out, "hello");
+                text(&mut out, "consumer", &hello.consumer);
+                if let Some(token) = &hello.token {
+                    text(&mut out, "token", token);
+                }
+                text(&mut out, "agent", &hello.agent);
+                key(&mut out, "subscriptions");
+                list(&mut out, &hello.subscriptions, |out, subscribe| {
+                    out.push_str("{\"stream\":");
+                    string(out, &subscribe.stream);
+                    subscribe_fields(out, subscribe);
+                    out.push('}');
+                });
+            }
+            Self::Subscribe(subscribe) => {
+                open(&mut out, "subscribe");
+                text(&mut out, "stream", &subscribe.stream);
+                subscribe_fields(&mut out, subscribe);
+            }
+            Self::Unsubscribe { stream } => {
+                open(&mut out, "unsubscribe");
+                text(&mut out, "stream", stream);
+            }
+            Self::Ack(Ack { stream, epoch, upto, also }) => {
+                open(&mut out, "ack");
+                text(&mut out, "stream", stream);
+                text(&mut out, "epoch", epoch);
+                number(&mut out, "upto", upto.get());
+                if !also.is_empty() {
+                    ranges(&mut out, "also", also);
+                }
+            }
+            Self::Nack(Nack { stream, epoch, seq, attempt, error, retry }) => {
+                open(&mut out, "nack");
+                text(&mut out, "stream", stream);
+                text(&mut out, "epoch", epoch);
+                number(&mut out, "seq", seq.get());
+                number(&mut out, "attempt", u64::from(*attempt));
+                text(&mut out, "error", error);
+                if !retry {
+                    out.push_str(",\"retry\":false");
+                }
+            }
+            Self::Resend(Resend { stream, epoch, ranges: wanted }) => {
+                open(&mut out, "resend");
+                text(&mut out, "stream", stream);
+                text(&mut out, "epoch", epoch);
+                ranges(&mut out, "ranges", wanted);
+            }
+            Self::EventConfirmation(confirmation) => {
+                open(&mut out, "event_confirmation");
+                text(&mut out, "event_id", &confirmation.event_id);
+                let status = match confirmation.status {
+                    ConfirmStatus::Confirmed => "confirmed",
+                    ConfirmStatus::Failed => "failed",
+                };
+                text(&mut out, "status", status);
+                if let Some(error) = &confirmation.error {
+                    text(&mut out, "error", error);
+                }
+            }
+            Self::Auth { token } => {
+                open(&mut out, "auth");
+                text(&mut out, "token", token);
+            }
+            Self::Ping => open(&mut out, "ping"),
+            Self::Pong => open(&mut out, "pong"),
+        }
+        out.push('}');
+        out
+    }
+}
+
+fn subscribe_fields(out: &mut String, subscribe: &Subscribe) {
+    match &subscribe.from {
+        From::Start => text(out, "from", "start"),
+        From::Now => text(out, "from", "now"),
+        From::Resume => text(out, "from", "resume"),
+        From::Position(Position { epoch, seq }) => {
+            out.push_str(",\"from\":{\"epoch\":");
+            string(out, epoch);
+            number(out, "seq", seq.get());
+            out.push('}');
+        }
+    }
+    if !subscribe.also.is_empty() {
+        ranges(out, "also", &subscribe.also);
+    }
+    out.push_str(",\"window\":{\"events\":");
+    digits(out, u64::from(subscribe.window.events));
+    number(out, "bytes", u64::from(subscribe.window.bytes));
+    out.push('}');
+    let Some(filter) = &subscribe.filter else { return };
+    out.push_str(",\"filter\":{\"meta\":");
+    object(out, &filter.meta);
+    if let Some(types) = &filter.types {
+        key(out, "types");
+        list(out, types, |out, event_type| string(out, event_type));
+    }
+    out.push('}');
+}
+
+fn open(out: &mut String, frame_type: &str) {
+    out.push_str("{\"type\":");
+    string(out, frame_type);
+}
+
+fn key(out: &mut String, name: &str) {
+    out.push(',');
+    string(out, name);
+    out.push(':');
+}
+
+fn text(out: &mut String, name: &str, value: &str) {
+    key(out, name);
+    string(out, value);
+}
+
+fn number(out: &mut String, name: &str, value: u64) {
+    key(out, name);
+    digits(out, value);
+}
+
+fn ranges(out: &mut String, name: &str, values: &[SeqRange]) {
+    key(out, name);
+    list(out, values, |out, range| {
+        out.push('[');
+        digits(out, range.after().get());
+        out.push(',');
+        digits(out, range.upto().get());
+        out.push(']');
+    });
+}
+
+fn object(out: &mut String, values: &Meta) {
+    out.push('{');
+    for (index, (name, value)) in values.iter().enumerate() {
+        if index > 0 {
+            out.push(',');
+        }
+        string(out, name);
+        out.push(':');
+        string(out, value);
+    }
+    out.push('}');
+}
+
+fn list<T>(out: &mut String, items: &[T], mut item: impl FnMut(&mut String, &T)) {
+    out.push('[');
+    for (index, value) in items.iter().enumerate() {
+        if index > 0 {
+            out.push(',');
+        }
+        item(out, value);
+    }
+    out.push(']');
+}
+
+fn digits(out: &mut String, value: u64) {
+    write!(out, "{value}").expect("writing to a String cannot fail");
+}
+
+/// A JSON string in ASCII, `\uXXXX` for the rest.
+fn string(out: &mut String, value: &str) {
+    out.push('"');
+    for character in value.chars() {
+        match character {
+            '"' => out.push_str("\\\""),
+            '\\' => out.push_str("\\\\"),
+            ' '..='~' => out.push(character),
+            _ => escape(out, character),
+        }
+    }
+    out.push('"');
+}
+
+/// `\uXXXX`, as a surrogate pair beyond the basic plane.
+pub(super) fn escape(out: &mut String, character: char) {
+    for unit in character.encode_utf16(&mut [0; 2]) {
+        write!(out, "\\u{unit:04x}").expect("writing to a String cannot fail");
+    }
+}
