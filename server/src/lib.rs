@@ -1,1 +1,4 @@
+//! The reference server of Ackwire: durable streams behind a [`log::Log`], tracked delivery over WebSocket.
 
+pub mod clock;
+pub mod log;

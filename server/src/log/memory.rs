@@ -1,0 +1,235 @@
+//! The log that lives and dies with the process.
+
+use ackwire::{
+    deliver::Entry,
+    wire::{Epoch, EventId, Seq, SeqRange, StreamName},
+};
+use async_trait::async_trait;
+use std::{
+    collections::{BTreeMap, HashMap, VecDeque},
+    ops::Bound,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+use tokio::sync::watch;
+
+use super::{
+    Appended, ConsumerKey, Log, LogError, NewEvent, Page, PageLimit, Placed, Retention, Tail, new_epoch,
+    watchers::Watchers,
+};
+use crate::clock;
+
+/// Everything in memory: for tests, and for streams that need not outlive the process.
+#[derive(Default)]
+pub struct MemoryLog {
+    streams: Mutex<BTreeMap<StreamName, Stream>>,
+    watchers: Watchers,
+    retention: Retention,
+}
+
+impl MemoryLog {
+    /// An empty log.
+    pub fn new(retention: Retention) -> Self {
+        Self { retention, ..Self::default() }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<StreamName, Stream>> {
+        // No code that holds the lock panics half-way through a change.
+        self.streams.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Runs `work` on the stream, which is created if need be, and wakes its watchers.
+    fn change<T>(&self, name: &StreamName, work: impl FnOnce(&mut Stream) -> T) -> T {
+        let result = work(self.lock().entry(name.clone()).or_insert_with(Stream::new));
+        self.watchers.wake(name);
+        result
+    }
+}
+
+#[async_trait]
+impl Log for MemoryLog {
+    async fn append(&self, stream: &StreamName, events: Vec<NewEvent>) -> Result<Appended, LogError> {
+        let now = clock::unix_ms();
+        self.change(stream, |stream| {
+            let appended = stream.append(events, now)?;
+            stream.trim(&self.retention, now);
+            Ok(appended)
+        })
+    }
+
+    async fn end(&self, stream: &StreamName) -> Result<Tail, LogError> {
+        Ok(self.change(stream, |stream| {
+            stream.ended = true;
+            stream.tail()
+        }))
+    }
+
+    async fn tail(&self, stream: &StreamName) -> Result<Tail, LogError> {
+        Ok(self.lock().entry(stream.clone()).or_insert_with(Stream::new).tail())
+    }
+
+    async fn find_tail(&self, stream: &StreamName) -> Result<Option<Tail>, LogError> {
+        Ok(self.lock().get(stream).map(Stream::tail))
+    }
+
+    async fn read(&self, stream: &StreamName, range: SeqRange, limit: PageLimit) -> Result<Page, LogError> {
+        Ok(self.lock().entry(stream.clone()).or_insert_with(Stream::new).read(range, limit))
+    }
+
+    async fn find(&self, stream: &StreamName, id: &EventId) -> Result<Option<Seq>, LogError> {
+        Ok(self.lock().get(stream).and_then(|stream| stream.ids.get(id).copied()))
+    }
+
+    fn watch(&self, stream: &StreamName) -> watch::Receiver<u64> {
+        self.watchers.watch(stream)
+    }
+
+    async fn load_consumer(&self, stream: &StreamName, consumer: &ConsumerKey) -> Result<Option<String>, LogError> {
+        let streams = self.lock();
+        Ok(streams.get(stream).and_then(|stream| stream.consumers.get(consumer)).map(|saved| saved.text.clone()))
+    }
+
+    async fn save_consumers(&self, saves: Vec<(StreamName, ConsumerKey, String)>) -> Result<(), LogError> {
+        let at = clock::unix_ms();
+        let mut streams = self.lock();
+        for (stream, consumer, text) in saves {
+            streams.entry(stream).or_insert_with(Stream::new).consumers.insert(consumer, Saved { text, at });
+        }
+        Ok(())
+    }
+
+    async fn consumers(&self, stream: &StreamName) -> Result<Vec<(ConsumerKey, String)>, LogError> {
+        let streams = self.lock();
+        let consumers = streams.get(stream).into_iter().flat_map(|stream| &stream.consumers);
+        Ok(consumers.map(|(key, saved)| (key.clone(), saved.text.clone())).collect())
+    }
+
+    async fn streams(&self, after: Option<&StreamName>, limit: usize) -> Result<Vec<(StreamName, Tail)>, LogError> {
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let streams = self.lock();
+        let page = streams.range::<StreamName, _>((from, Bound::Unbounded)).take(limit);
+        Ok(page.map(|(name, stream)| (name.clone(), stream.tail())).collect())
+    }
+
+    async fn trim(&self, now: u64) -> Result<(), LogError> {
+        for (name, stream) in self.lock().iter_mut() {
+            stream.consumers.retain(|_, saved| !self.retention.forgets(saved.at, now));
+            if stream.trim(&self.retention, now) {
+                self.watchers.wake(name);
+            }
+        }
+        Ok(())
+    }
+
+    async fn check(&self) -> Result<(), LogError> {
+        Ok(())
+    }
+}
+
+/// One stream. Seqs are dense here: `entries[n]` has seq `trimmed_upto + 1 + n`.
+struct Stream {
+    epoch: Epoch,
+    trimmed_upto: Seq,
+    entries: VecDeque<Stored>,
+    ids: HashMap<EventId, Seq>,
+    bytes: u64,
+    ended: bool,
+    consumers: BTreeMap<ConsumerKey, Saved>,
+}
+
+struct Stored {
+    entry: Arc<Entry>,
+    at: u64,
+}
+
+struct Saved {
+    text: String,
+    at: u64,
+}
+
+impl Stream {
+    fn new() -> Self {
+        Self {
+            epoch: new_epoch(),
+            trimmed_upto: Seq::ZERO,
+            entries: VecDeque::new(),
+            ids: HashMap::new(),
+            bytes: 0,
+            ended: false,
+            consumers: BTreeMap::new(),
+        }
+    }
+
+    fn head(&self) -> Seq {
+        Seq::new(self.trimmed_upto.get() + self.entries.len() as u64).expect("append keeps the head within bounds")
+    }
+
+    fn oldest(&self) -> Seq {
+        self.trimmed_upto.next().unwrap_or(Seq::MAX)
+    }
+
+    fn tail(&self) -> Tail {
+        Tail {
+            epoch: self.epoch.clone(),
+            oldest: self.oldest(),
+            head: self.head(),
+            ended: self.ended,
+            events: self.entries.len() as u64,
+            bytes: self.bytes,
+        }
+    }
+
+    fn append(&mut self, events: Vec<NewEvent>, now: u64) -> Result<Appended, LogError> {
+        let fresh = events.iter().filter(|event| !self.ids.contains_key(&event.id)).count() as u64;
+        if fresh > 0 && self.ended {
+            return Err(LogError::StreamEnded);
+        }
+        if fresh > Seq::MAX.get() - self.head().get() {
+            return Err(LogError::StreamFull);
+        }
+        let place = |event: NewEvent| {
+            let id = event.id.clone();
+            if let Some(&seq) = self.ids.get(&id) {
+                return Placed { id, seq, duplicate: true };
+            }
+            let seq = self.head().next().expect("checked above: there are enough numbers");
+            let entry = Arc::new(event.at(seq));
+            self.bytes += entry.bytes() as u64;
+            self.entries.push_back(Stored { entry, at: now });
+            self.ids.insert(id.clone(), seq);
+            Placed { id, seq, duplicate: false }
+        };
+        let events = events.into_iter().map(place).collect();
+        Ok(Appended { epoch: self.epoch.clone(), events })
+    }
+
+    fn read(&self, range: SeqRange, limit: PageLimit) -> Page {
+        let end = range.upto().min(self.head()).max(range.after());
+        let first = range.after().get().saturating_sub(self.trimmed_upto.get()) as usize;
+        let last = end.get().saturating_sub(self.trimmed_upto.get()) as usize;
+        let (mut entries, mut bytes) = (Vec::new(), 0);
+        for stored in self.entries.range(first.min(last)..last) {
+            bytes += stored.entry.bytes();
+            if !entries.is_empty() && (entries.len() >= limit.events || bytes > limit.bytes) {
+                break;
+            }
+            entries.push(stored.entry.clone());
+        }
+        let cut = entries.last().map(|entry| entry.event().seq).filter(|_| entries.len() < last.saturating_sub(first));
+        Page { epoch: self.epoch.clone(), entries, upto: cut.unwrap_or(end), oldest: self.oldest() }
+    }
+
+    /// Whether anything was trimmed.
+    fn trim(&mut self, retention: &Retention, now: u64) -> bool {
+        let before = self.entries.len();
+        while let Some(Stored { entry, at }) = self.entries.front() {
+            if !retention.exceeded(self.entries.len() as u64, self.bytes, *at, now) {
+                break;
+            }
+            self.bytes -= entry.bytes() as u64;
+            self.trimmed_upto = entry.event().seq;
+            self.ids.remove(&entry.event().id);
+            self.entries.pop_front();
+        }
+        self.entries.len() < before
+    }
+}
