@@ -1,1 +1,3 @@
+//! `ackwire-server`: the reference server as a program.
+
 fn main() {}

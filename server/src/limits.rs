@@ -1,0 +1,74 @@
+//! Every bound that the server sets on what others send, with its name and default.
+
+use clap::{Args, builder::RangedU64ValueParser};
+use std::time::Duration;
+
+/// What a client or a producer may ask for. Each is a flag and an environment variable.
+#[derive(Args, Clone, Debug, PartialEq, Eq)]
+#[command(next_help_heading = "Limits")]
+pub struct Limits {
+    /// Largest WebSocket frame from a client, in bytes (1 KiB to 64 MiB); larger ones close with 4413
+    #[arg(long, env = "ACKWIRE_MAX_FRAME_BYTES", default_value = "262144", value_parser = bytes(1024, 64 << 20))]
+    pub max_frame_bytes: usize,
+
+    /// Largest `data` of an event, in bytes of JSON (1 KiB to 16 MiB)
+    #[arg(long, env = "ACKWIRE_MAX_EVENT_BYTES", default_value = "131072", value_parser = bytes(1024, 16 << 20))]
+    pub max_event_bytes: usize,
+
+    /// Most events in one append (1 to 100000)
+    #[arg(long, env = "ACKWIRE_MAX_BATCH_EVENTS", default_value = "1000", value_parser = bytes(1, 100_000))]
+    pub max_batch_events: usize,
+
+    /// Largest body of one append, in bytes (1 KiB to 256 MiB)
+    #[arg(long, env = "ACKWIRE_MAX_BATCH_BYTES", default_value = "8388608", value_parser = bytes(1024, 256 << 20))]
+    pub max_batch_bytes: usize,
+
+    /// Most WebSocket connections at a time (1 to 1000000)
+    #[arg(long, env = "ACKWIRE_MAX_CONNECTIONS", default_value = "10000", value_parser = bytes(1, 1_000_000))]
+    pub max_connections: usize,
+
+    /// Most subscriptions of one connection (1 to 10000)
+    #[arg(long, env = "ACKWIRE_MAX_SUBSCRIPTIONS", default_value = "100", value_parser = bytes(1, 10_000))]
+    pub max_subscriptions: usize,
+
+    /// Most frames from one connection in a second, on average (1 to 100000); more close with 4429
+    #[arg(long, env = "ACKWIRE_MAX_MESSAGES_PER_SECOND", default_value = "200", value_parser = number(1, 100_000))]
+    pub max_messages_per_second: u32,
+
+    /// Most frames from one connection at once (1 to 100000)
+    #[arg(long, env = "ACKWIRE_MAX_MESSAGE_BURST", default_value = "400", value_parser = number(1, 100_000))]
+    pub max_message_burst: u32,
+
+    /// How long a new connection may take for its `hello` (100ms to 5m); later ones close with 4408
+    #[arg(long, env = "ACKWIRE_HELLO_DEADLINE", default_value = "10s", value_parser = hello_deadline)]
+    pub hello_deadline: Duration,
+
+    /// After how much silence the server pings (100ms to 10m)
+    #[arg(long, env = "ACKWIRE_HEARTBEAT", default_value = "25s", value_parser = heartbeat)]
+    pub heartbeat: Duration,
+}
+
+fn bytes(least: u64, most: u64) -> RangedU64ValueParser<usize> {
+    RangedU64ValueParser::new().range(least..=most)
+}
+
+fn number(least: u64, most: u64) -> RangedU64ValueParser<u32> {
+    RangedU64ValueParser::new().range(least..=most)
+}
+
+fn hello_deadline(text: &str) -> Result<Duration, String> {
+    span(text, Duration::from_millis(100), Duration::from_secs(5 * 60))
+}
+
+fn heartbeat(text: &str) -> Result<Duration, String> {
+    span(text, Duration::from_millis(100), Duration::from_secs(10 * 60))
+}
+
+/// A span of time such as `500ms`, `10s` or `30d`, between two bounds.
+pub(crate) fn span(text: &str, least: Duration, most: Duration) -> Result<Duration, String> {
+    let span = humantime::parse_duration(text).map_err(|error| format!("{error} (write 500ms, 10s, 5m, 30d)"))?;
+    if (least..=most).contains(&span) {
+        return Ok(span);
+    }
+    Err(format!("from {} to {}", humantime::format_duration(least), humantime::format_duration(most)))
+}
