@@ -1,0 +1,105 @@
+// Runs commands, and sees to it that none of them outlives this process.
+import { spawn } from "node:child_process";
+import { accessSync, constants } from "node:fs";
+import { delimiter, join } from "node:path";
+import { createInterface } from "node:readline";
+import { environment, executable, root } from "./paths.mjs";
+import { Failure } from "./step.mjs";
+
+const windows = process.platform === "win32";
+const children = new Set();
+
+/**
+ * Runs a command to its end and shows what it prints.
+ * With `onLine`, each line of its output is handed over too. Throws a `Failure` unless it exits with 0.
+ */
+export async function run(command, args, { onLine, failure, ...options } = {}) {
+  const child = start(command, args, { ...options, stdio: ["ignore", onLine ? "pipe" : "inherit", "inherit"] });
+  const show = (line) => {
+    console.log(line);
+    onLine(line);
+  };
+  const lines = onLine && readLines(child.stdout, show);
+  const code = await child.ended;
+  await lines;
+  if (code !== 0) throw new Failure(failure ?? `\`${[command, ...args].join(" ")}\` failed (${code}); see above.`);
+}
+
+/** What a command prints, or `undefined` if it cannot be run or fails. */
+export async function output(command, args = [], options = {}) {
+  try {
+    const child = start(command, args, { ...options, stdio: ["ignore", "pipe", "ignore"] });
+    let text = "";
+    child.stdout.setEncoding("utf8").on("data", (chunk) => (text += chunk));
+    return (await child.ended) === 0 ? text : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * Starts a command in a process group of its own, so that its whole family can be ended at once.
+ * The child's `ended` resolves to its exit code or signal.
+ */
+export function start(command, args, { env, ...options } = {}) {
+  const child = spawn(command, args, {
+    cwd: root,
+    env: { ...environment, ...env },
+    detached: !windows,
+    shell: windows && command === "npm",
+    ...options,
+  });
+  children.add(child);
+  child.ended = new Promise((resolve, reject) => {
+    child.once("error", (error) =>
+      reject(error.code === "ENOENT" ? new Failure(`\`${command}\` is not installed, or not on the PATH.`) : error),
+    );
+    child.once("close", (code, signal) => resolve(code ?? signal));
+  }).finally(() => children.delete(child));
+  return child;
+}
+
+/** The full path of a program on the PATH, or `undefined`. */
+export function which(name) {
+  return environment.PATH.split(delimiter)
+    .map((folder) => join(folder, executable(name)))
+    .find((path) => {
+      try {
+        accessSync(path, constants.X_OK);
+        return true;
+      } catch {
+        return false;
+      }
+    });
+}
+
+/** Calls `onLine` for each line until the stream ends. */
+export async function readLines(stream, onLine) {
+  for await (const line of createInterface({ input: stream })) onLine(line);
+}
+
+function signalAll(signal) {
+  for (const { pid } of children) {
+    try {
+      process.kill(windows ? pid : -pid, signal);
+    } catch {
+      // It has ended already.
+    }
+  }
+}
+
+let stopping = false;
+for (const [signal, code] of [
+  ["SIGINT", 130],
+  ["SIGTERM", 143],
+  ["SIGHUP", 129],
+]) {
+  process.on(signal, async () => {
+    if (stopping) signalAll("SIGKILL");
+    stopping = true;
+    signalAll(signal === "SIGHUP" ? "SIGTERM" : signal);
+    await Promise.allSettled([...children].map((child) => child.ended));
+    process.exit(code);
+  });
+}
+process.on("exit", () => signalAll("SIGKILL"));
