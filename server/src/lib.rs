@@ -1,5 +1,6 @@
 //! The reference server of Ackwire: durable streams behind a [`log::Log`], tracked delivery over WebSocket.
 
+pub mod agent;
 pub mod auth;
 pub mod clock;
 pub mod config;
