@@ -1,0 +1,128 @@
+//! What a page keeps for its next life, so that a reload repeats nothing although the last ack may be lost.
+
+use serde::Serialize;
+
+use crate::wire::{Epoch, MAX_RANGES, Seq, SeqRange, StreamName};
+
+/// How far a consumer had come in one stream.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct StreamCheckpoint {
+    /// Which stream.
+    pub stream: StreamName,
+    /// Of which log.
+    pub epoch: Epoch,
+    /// Everything up to here is settled.
+    pub upto: Seq,
+    /// And this, beyond.
+    pub also: Vec<SeqRange>,
+}
+
+/// How far a consumer had come in each stream, most recently changed last.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Checkpoint {
+    /// At most [`Checkpoint::MAX_STREAMS`]; what was not changed for longest is forgotten first.
+    pub streams: Vec<StreamCheckpoint>,
+}
+
+impl Checkpoint {
+    /// Most streams remembered.
+    pub const MAX_STREAMS: usize = 200;
+
+    /// The entry of a stream.
+    pub fn get(&self, stream: &StreamName) -> Option<&StreamCheckpoint> {
+        self.streams.iter().find(|entry| entry.stream == *stream)
+    }
+
+    /// Sets the entry of a stream.
+    pub(super) fn set(&mut self, entry: StreamCheckpoint) {
+        self.remove(&entry.stream);
+        if self.streams.len() == Self::MAX_STREAMS {
+            self.streams.remove(0);
+        }
+        self.streams.push(entry);
+    }
+
+    pub(super) fn remove(&mut self, stream: &StreamName) {
+        self.streams.retain(|held| held.stream != *stream);
+    }
+
+    /// As a text to store: a line `stream epoch upto after-upto after-upto …` for each stream. No name has a space.
+    pub fn to_text(&self) -> String {
+        let mut text = String::new();
+        for entry in &self.streams {
+            for part in [entry.stream.as_str(), " ", &entry.epoch, " "] {
+                text.push_str(part);
+            }
+            text.push_str(&entry.upto.get().to_string());
+            for range in &entry.also {
+                for part in [" ", &range.after().get().to_string(), "-", &range.upto().get().to_string()] {
+                    text.push_str(part);
+                }
+            }
+            text.push('\n');
+        }
+        text
+    }
+
+    /// From a stored text. A line that cannot be read is left out: its stream resumes from what the server knows.
+    pub fn from_text(text: &str) -> Self {
+        let streams = text.lines().filter_map(parse_line).take(Self::MAX_STREAMS).collect();
+        Self { streams }
+    }
+}
+
+fn parse_line(line: &str) -> Option<StreamCheckpoint> {
+    let mut parts = line.split(' ');
+    let seq = |text: &str| Seq::new(text.parse().ok()?).ok();
+    Some(StreamCheckpoint {
+        stream: StreamName::new(parts.next()?).ok()?,
+        epoch: Epoch::new(parts.next()?).ok()?,
+        upto: seq(parts.next()?)?,
+        also: parts
+            .take(MAX_RANGES)
+            .map(|part| {
+                let (after, upto) = part.split_once('-')?;
+                SeqRange::new(seq(after)?, seq(upto)?)
+            })
+            .collect::<Option<_>>()?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seq(n: u64) -> Seq {
+        Seq::new(n).unwrap()
+    }
+
+    #[test]
+    fn survives_its_text() {
+        let entry = |stream: &str, also: &[(u64, u64)]| StreamCheckpoint {
+            stream: StreamName::new(stream).unwrap(),
+            epoch: Epoch::new("e-1").unwrap(),
+            upto: seq(7),
+            also: also.iter().map(|&(after, upto)| SeqRange::new(seq(after), seq(upto)).unwrap()).collect(),
+        };
+        let checkpoint = Checkpoint { streams: vec![entry("run:1", &[]), entry("a/b", &[(8, 9), (12, 20)])] };
+        assert_eq!(Checkpoint::from_text(&checkpoint.to_text()), checkpoint);
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_left_out() {
+        let read = Checkpoint::from_text("s e 4\nno\ns2 e x\ns3 e 1 5-3\n\ns4 e 9 10-11\n");
+        let streams: Vec<&str> = read.streams.iter().map(|entry| entry.stream.as_str()).collect();
+        assert_eq!(streams, ["s", "s4"]);
+    }
+
+    #[test]
+    fn is_bounded() {
+        let mut checkpoint = Checkpoint::default();
+        for n in 0..Checkpoint::MAX_STREAMS as u64 + 5 {
+            let stream = StreamName::new(&format!("s{n}")).unwrap();
+            checkpoint.set(StreamCheckpoint { stream, epoch: Epoch::new("e").unwrap(), upto: seq(n), also: vec![] });
+        }
+        assert_eq!(checkpoint.streams.len(), Checkpoint::MAX_STREAMS);
+        assert_eq!(checkpoint.streams[0].stream.as_str(), "s5");
+    }
+}

@@ -1,0 +1,102 @@
+//! Frames that came early.
+
+use std::collections::VecDeque;
+
+use super::Head;
+use crate::wire::{LostReason, Seq, SeqRange};
+
+/// What a held frame says of its range.
+#[derive(Clone, Debug)]
+pub(super) enum HeldKind<P> {
+    Events { heads: Vec<Head>, payload: P },
+    Lost(LostReason),
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct HeldFrame<P> {
+    pub range: SeqRange,
+    pub kind: HeldKind<P>,
+}
+
+impl<P> HeldFrame<P> {
+    fn events(&self) -> usize {
+        match &self.kind {
+            HeldKind::Events { heads, .. } => heads.len(),
+            HeldKind::Lost(_) => 0,
+        }
+    }
+}
+
+/// The reorder buffer: frames that lie beyond the cursor, by the start of their range. Bounded in frames and events
+/// [AW-RECV-4]: what lies furthest ahead is let go first, for it is needed last.
+#[derive(Debug)]
+pub(super) struct Held<P> {
+    frames: VecDeque<HeldFrame<P>>,
+    events: usize,
+    max_events: usize,
+}
+
+/// Most frames held, whatever they list.
+const MAX_FRAMES: usize = 1024;
+
+impl<P> Held<P> {
+    pub fn new(max_events: usize) -> Self {
+        Self { frames: VecDeque::new(), events: 0, max_events }
+    }
+
+    /// Keeps a frame. One that says nothing new is dropped.
+    pub fn insert(&mut self, frame: HeldFrame<P>) {
+        let at = self.frames.partition_point(|held| held.range.after() < frame.range.after());
+        let covered =
+            |held: &HeldFrame<P>| held.range.after() <= frame.range.after() && held.range.upto() >= frame.range.upto();
+        if self.frames.iter().skip(at.saturating_sub(1)).take(2).any(covered) {
+            return;
+        }
+        self.events += frame.events();
+        self.frames.insert(at, frame);
+        while self.frames.len() > 1 && (self.events > self.max_events || self.frames.len() > MAX_FRAMES) {
+            if let Some(furthest) = self.frames.pop_back() {
+                self.events -= furthest.events();
+            }
+        }
+    }
+
+    /// The first frame, if it continues what is accounted for up to `cursor`.
+    pub fn pop_ready(&mut self, cursor: Seq) -> Option<HeldFrame<P>> {
+        self.pop_if(|frame| frame.range.after() <= cursor)
+    }
+
+    /// The first frame, if it begins before `upto`.
+    pub fn pop_before(&mut self, upto: Seq) -> Option<HeldFrame<P>> {
+        self.pop_if(|frame| frame.range.after() < upto)
+    }
+
+    /// What is neither held nor accounted for in (cursor, heard], ascending.
+    pub fn missing(&self, cursor: Seq, heard: Seq) -> impl Iterator<Item = SeqRange> + '_ {
+        let mut at = cursor;
+        let ends = self.frames.iter().map(|frame| (frame.range.after(), frame.range.upto()));
+        ends.chain(std::iter::once((heard, heard))).filter_map(move |(after, upto)| {
+            let hole = SeqRange::new(at, after.min(heard));
+            at = at.max(upto);
+            hole
+        })
+    }
+
+    pub fn clear(&mut self) {
+        self.frames.clear();
+        self.events = 0;
+    }
+
+    pub fn len(&self) -> usize {
+        self.events
+    }
+
+    fn pop_if(&mut self, wanted: impl Fn(&HeldFrame<P>) -> bool) -> Option<HeldFrame<P>> {
+        if !wanted(self.frames.front()?) {
+            return None;
+        }
+        let frame = self.frames.pop_front()?;
+        self.events -= frame.events();
+        Some(frame)
+    }
+}

@@ -1,0 +1,491 @@
+//! One stream as it arrives: the cursor, what is early, what is a repeat, what is settled.
+
+use super::checkpoint::StreamCheckpoint;
+use super::confirmations::{Confirmations, Handling, Open, Repeat, Settled};
+use super::dedupe::DedupeWindow;
+use super::gap::Gap;
+use super::held::{Held, HeldFrame, HeldKind};
+use super::output::Outputs;
+use super::stats::{Counters, Positions, SubscriptionStats};
+use super::{Batch, Config, Head, Notice, Outcome, SocketId, SubscribeOptions, SubscriptionId};
+use crate::base::Instant;
+use crate::wire::{
+    Ack, ClientFrame, Epoch, From, LostRange, LostReason, MAX_RANGES, Nack, Position, Resend, Seq, SeqRange,
+    StreamName, Subscribe, Subscribed,
+};
+
+/// How much of the window may be held behind a gap, in windows [AW-RECV-4].
+const HELD_WINDOWS: usize = 4;
+
+/// What a subscription works with during one input.
+pub(super) struct Context<'a, P> {
+    pub now: Instant,
+    pub socket: SocketId,
+    pub config: &'a Config,
+    pub out: &'a mut Outputs<P>,
+}
+
+/// Why a connection cannot go on.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Fault {
+    /// The server broke the protocol.
+    Misbehaved(&'static str),
+    /// A gap stayed although it was asked for.
+    GapStuck,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    Offline,
+    /// `subscribe` is sent, `subscribed` has not come: events are of an older feed [AW-SUB-3].
+    Asked,
+    Live,
+}
+
+/// Invariants: `cursor ≤ heard`; every open event lies at or below `cursor`; every held frame begins beyond `cursor`.
+pub(super) struct Subscription<P> {
+    id: SubscriptionId,
+    options: SubscribeOptions,
+    phase: Phase,
+    /// `None` until the server has stated a position.
+    epoch: Option<Epoch>,
+    cursor: Seq,
+    heard: Seq,
+    /// The cursor when this feed began: what was open then does not count against the window.
+    feed_start: Seq,
+    held: Held<P>,
+    seen: DedupeWindow,
+    open: Confirmations,
+    gap: Gap,
+    ended: Option<Seq>,
+    ended_told: bool,
+    /// Timer: ack what is settled.
+    ack_due: Option<Instant>,
+    /// Newly settled since the last ack.
+    fresh: u32,
+    counters: Counters,
+}
+
+impl<P: Clone> Subscription<P> {
+    pub fn new(id: SubscriptionId, options: SubscribeOptions, config: &Config) -> Self {
+        Self {
+            id,
+            phase: Phase::Offline,
+            epoch: None,
+            cursor: Seq::ZERO,
+            heard: Seq::ZERO,
+            feed_start: Seq::ZERO,
+            held: Held::new(options.window.events as usize * HELD_WINDOWS),
+            seen: DedupeWindow::new(config.dedupe_window),
+            open: Confirmations::default(),
+            gap: Gap::default(),
+            ended: None,
+            ended_told: false,
+            ack_due: None,
+            fresh: 0,
+            counters: Counters::default(),
+            options,
+        }
+    }
+
+    pub fn id(&self) -> SubscriptionId {
+        self.id
+    }
+
+    pub fn stream(&self) -> &StreamName {
+        &self.options.stream
+    }
+
+    pub fn is_offline(&self) -> bool {
+        self.phase == Phase::Offline
+    }
+
+    pub fn is_asked(&self) -> bool {
+        self.phase == Phase::Asked
+    }
+
+    // --- the connection ---
+
+    /// The frame that asks for this stream, on a connection that knows nothing of it [AW-SUB-6].
+    pub fn ask(&mut self, saved: Option<&StreamCheckpoint>) -> Subscribe {
+        self.go_offline();
+        self.phase = Phase::Asked;
+        self.fresh = 0;
+        let (from, also) = match (&self.epoch, &self.options.from, saved) {
+            (Some(epoch), _, _) => {
+                let seq = self.open.settled(self.cursor);
+                let position = Position { epoch: epoch.clone(), seq };
+                (From::Position(position), self.open.also(self.cursor, MAX_RANGES))
+            }
+            (None, From::Resume, Some(saved)) => {
+                let position = Position { epoch: saved.epoch.clone(), seq: saved.upto };
+                (From::Position(position), saved.also.clone())
+            }
+            (None, from, _) => (from.clone(), Vec::new()),
+        };
+        let SubscribeOptions { stream, window, filter, .. } = self.options.clone();
+        Subscribe { stream, from, also, window, filter }
+    }
+
+    pub fn go_offline(&mut self) {
+        self.phase = Phase::Offline;
+        self.held.clear();
+        self.heard = self.cursor;
+        self.gap.pause();
+        self.ack_due = None;
+    }
+
+    pub fn handle_subscribed(&mut self, subscribed: Subscribed, cx: &mut Context<'_, P>) {
+        let Subscribed { epoch, after, head, replayed_upto, reset, lost, .. } = subscribed;
+        self.phase = Phase::Live;
+        let known = self.epoch.replace(epoch.clone());
+        match known {
+            Some(known) if known == epoch && reset.is_none() => self.resume(after, lost, cx),
+            known => {
+                let void = reset.or(known.map(|epoch| Position { epoch, seq: self.cursor }));
+                self.adopt(void, Position { epoch: epoch.clone(), seq: after }, lost, cx);
+            }
+        }
+        self.heard = self.cursor;
+        self.feed_start = self.cursor;
+        self.tell_passed_gap(false, cx);
+        let renew: Vec<Seq> = self.open.failed().map(|open| open.seq).collect();
+        renew.into_iter().for_each(|seq| self.nack(seq, cx));
+        if self.fresh > 0 {
+            self.ack_soon(cx);
+        }
+        cx.out.notice(Notice::Subscribed { subscription: self.id, epoch, after, head, replayed_upto });
+    }
+
+    /// The feed goes on in the log that we know.
+    fn resume(&mut self, after: Seq, lost: Option<LostRange>, cx: &mut Context<'_, P>) {
+        // A server that skips ahead without a word has lost that range all the same: never silence [AW-PROMISE].
+        let silent = || LostRange { after: self.cursor, upto: after, reason: LostReason::Expired };
+        let lost = lost.or_else(|| (after > self.cursor).then(silent));
+        let Some(range) = lost.and_then(|lost| SeqRange::new(lost.after, lost.upto.max(after))) else { return };
+        let reason = lost.map_or(LostReason::Expired, |lost| lost.reason);
+        self.lose(range, reason, cx);
+    }
+
+    /// The feed begins anew, at a position that we adopt as a pair [AW-SUB-5].
+    fn adopt(&mut self, void: Option<Position>, position: Position, lost: Option<LostRange>, cx: &mut Context<'_, P>) {
+        self.open.clear();
+        self.gap.clear();
+        self.ended = None;
+        self.ended_told = false;
+        self.fresh = 0;
+        self.cursor = position.seq;
+        if let Some(void) = void {
+            self.counters.resets += 1;
+            cx.out.notice(Notice::Reset { subscription: self.id, void, position });
+        }
+        if let Some(lost) = lost {
+            self.tell_lost(SeqRange::new(lost.after, lost.upto), lost.reason, cx);
+        }
+    }
+
+    // --- arrival ---
+
+    /// `Ok(false)` if the frame is of an older feed.
+    pub fn handle_events(&mut self, batch: Batch<'_, P>, cx: &mut Context<'_, P>) -> Result<bool, Fault> {
+        if self.phase != Phase::Live {
+            return Ok(false);
+        }
+        check_batch(&batch)?;
+        let before = self.cursor;
+        if batch.after <= self.cursor {
+            self.accept(&batch, cx)?;
+            self.drain_held(cx)?;
+        } else if let Some(range) = SeqRange::new(batch.after, batch.upto) {
+            let kind = HeldKind::Events { heads: batch.heads.to_vec(), payload: batch.payload };
+            self.held.insert(HeldFrame { range, kind });
+        }
+        self.heard = self.heard.max(batch.upto);
+        self.after_arrival(before, cx);
+        Ok(true)
+    }
+
+    /// `Ok(false)` if the frame is of an older feed [AW-RECV-6].
+    pub fn handle_lost(&mut self, lost: LostRange, cx: &mut Context<'_, P>) -> Result<bool, Fault> {
+        if self.phase != Phase::Live {
+            return Ok(false);
+        }
+        let range = SeqRange::new(lost.after, lost.upto).ok_or(Fault::Misbehaved("`lost` with an empty range"))?;
+        let before = self.cursor;
+        if range.after() > self.cursor {
+            self.held.insert(HeldFrame { range, kind: HeldKind::Lost(lost.reason) });
+        } else {
+            self.pass_lost(range, lost.reason, cx)?;
+            self.drain_held(cx)?;
+        }
+        self.heard = self.heard.max(range.upto());
+        self.after_arrival(before, cx);
+        Ok(true)
+    }
+
+    /// `false` if the frame is of an older feed [AW-RECV-7].
+    pub fn handle_ended(&mut self, seq: Seq, cx: &mut Context<'_, P>) -> bool {
+        if self.phase == Phase::Live {
+            self.ended = Some(seq);
+            self.heard = self.heard.max(seq);
+            self.after_arrival(self.cursor, cx);
+        }
+        self.phase == Phase::Live
+    }
+
+    /// Takes a frame that begins at or below the cursor.
+    fn accept(&mut self, batch: &Batch<'_, P>, cx: &mut Context<'_, P>) -> Result<(), Fault> {
+        let fresh = batch.heads.partition_point(|head| head.seq <= self.cursor);
+        let news = batch.heads.len() - fresh;
+        let window = self.options.window.events as usize;
+        if self.open.len() + news > window && self.open.running_beyond(self.feed_start) + news > window {
+            return Err(Fault::Misbehaved("more events than the window grants [AW-SEND-4]"));
+        }
+        for (index, head) in batch.heads[..fresh].iter().enumerate() {
+            self.repeat(head, index, batch, cx);
+        }
+        let mut run = fresh;
+        for (index, head) in batch.heads.iter().enumerate().skip(fresh) {
+            if self.seen.insert(head.id_hash) {
+                self.open.start(head);
+            } else {
+                self.counters.suppressed += 1;
+                self.deliver(run, index, batch, cx);
+                run = index + 1;
+            }
+        }
+        self.deliver(run, batch.heads.len(), batch, cx);
+        if batch.upto > self.cursor {
+            self.cursor = batch.upto;
+            if self.open.settled(self.cursor) == self.cursor {
+                // All of it was skipped or suppressed: the server learns of it with an ack, as of what is handled.
+                self.ack_soon(cx);
+            }
+        }
+        Ok(())
+    }
+
+    /// [AW-RECV-2]
+    fn repeat(&mut self, head: &Head, index: usize, batch: &Batch<'_, P>, cx: &mut Context<'_, P>) {
+        let repeat = self.open.repeat(head);
+        if repeat != Repeat::Deliver {
+            self.counters.duplicates += 1;
+        }
+        match repeat {
+            Repeat::AckAgain => self.ack_soon(cx),
+            Repeat::NackAgain => self.nack(head.seq, cx),
+            Repeat::Nothing => {}
+            Repeat::Deliver => self.deliver(index, index + 1, batch, cx),
+        }
+    }
+
+    fn deliver(&mut self, start: usize, end: usize, batch: &Batch<'_, P>, cx: &mut Context<'_, P>) {
+        if start < end {
+            self.counters.delivered += (end - start) as u64;
+            let (start, end) = (start as u32, end as u32);
+            cx.out.notice(Notice::Deliver { subscription: self.id, payload: batch.payload.clone(), start, end });
+        }
+    }
+
+    fn drain_held(&mut self, cx: &mut Context<'_, P>) -> Result<(), Fault> {
+        while let Some(frame) = self.held.pop_ready(self.cursor) {
+            self.accept_held(frame, cx)?;
+        }
+        Ok(())
+    }
+
+    fn accept_held(&mut self, frame: HeldFrame<P>, cx: &mut Context<'_, P>) -> Result<(), Fault> {
+        let (after, upto) = (frame.range.after(), frame.range.upto());
+        match frame.kind {
+            HeldKind::Events { heads, payload } => self.accept(&Batch { after, upto, heads: &heads, payload }, cx),
+            HeldKind::Lost(reason) => self.pass_lost(frame.range, reason, cx),
+        }
+    }
+
+    /// A lost range that begins at or below the cursor. What is held inside it has come after all.
+    fn pass_lost(&mut self, range: SeqRange, reason: LostReason, cx: &mut Context<'_, P>) -> Result<(), Fault> {
+        while let Some(frame) = self.held.pop_before(range.upto()) {
+            if let Some(part) = SeqRange::new(range.after(), frame.range.after()) {
+                self.lose(part, reason, cx);
+            }
+            self.accept_held(frame, cx)?;
+        }
+        self.lose(range, reason, cx);
+        Ok(())
+    }
+
+    /// The range will never come: gives up what waits in it, tells what was not delivered of it, moves on.
+    fn lose(&mut self, range: SeqRange, reason: LostReason, cx: &mut Context<'_, P>) {
+        let mut given_up = Vec::new();
+        // What has merely expired may still be applied by a handler that runs; what failed for good may not.
+        let running_too = reason == LostReason::Failed;
+        self.open.give_up(range, running_too, |seq| given_up.push(seq));
+        for seq in given_up {
+            self.tell_lost(SeqRange::single(seq), reason, cx);
+        }
+        let beyond = SeqRange::new(range.after().max(self.cursor), range.upto());
+        self.cursor = self.cursor.max(range.upto());
+        self.tell_lost(beyond, reason, cx);
+        self.tell_passed_gap(true, cx);
+        self.ack_soon(cx);
+    }
+
+    fn tell_lost(&mut self, range: Option<SeqRange>, reason: LostReason, cx: &mut Context<'_, P>) {
+        if let Some(range) = range {
+            self.counters.lost += 1;
+            cx.out.notice(Notice::Lost { subscription: self.id, range, reason });
+        }
+    }
+
+    fn after_arrival(&mut self, before: Seq, cx: &mut Context<'_, P>) {
+        self.heard = self.heard.max(self.cursor);
+        self.tell_passed_gap(false, cx);
+        self.gap.update(cx.now, self.heard > self.cursor, self.cursor > before, cx.config);
+        if self.ended.is_some_and(|end| end <= self.cursor) && !self.ended_told {
+            self.ended_told = true;
+            cx.out.notice(Notice::Ended { subscription: self.id, seq: self.cursor });
+            self.ack_soon(cx);
+        }
+    }
+
+    fn tell_passed_gap(&mut self, lost: bool, cx: &mut Context<'_, P>) {
+        if let Some(range) = self.gap.take_passed(self.cursor).filter(|_| !lost) {
+            self.counters.repaired += 1;
+            cx.out.notice(Notice::Repaired { subscription: self.id, range });
+        }
+    }
+
+    // --- settling ---
+
+    pub fn settle(&mut self, seq: Seq, attempt: u32, outcome: Outcome, cx: Option<&mut Context<'_, P>>) {
+        match self.open.settle(seq, attempt, outcome) {
+            None => {}
+            Some(Settled::Confirmed { critical }) => self.settled(1, critical, cx),
+            Some(Settled::Failed) => {
+                self.counters.failed += 1;
+                if let Some(cx) = cx {
+                    self.nack(seq, cx);
+                }
+            }
+        }
+    }
+
+    pub fn settle_run(&mut self, range: SeqRange, cx: Option<&mut Context<'_, P>>) {
+        let (count, critical) = self.open.settle_run(range);
+        if count > 0 {
+            self.settled(count, critical, cx);
+        }
+    }
+
+    fn settled(&mut self, count: u32, critical: bool, cx: Option<&mut Context<'_, P>>) {
+        self.counters.confirmed += u64::from(count);
+        self.fresh = self.fresh.saturating_add(count);
+        let Some(cx) = cx else { return };
+        // [AW-ACK-3]
+        let all_done = self.ended_told && self.open.len() == 0;
+        if critical || all_done || self.fresh >= (self.options.window.events / 4).max(1) {
+            self.ack_now(cx);
+        } else {
+            self.ack_soon(cx);
+        }
+    }
+
+    fn ack_soon(&mut self, cx: &mut Context<'_, P>) {
+        self.ack_due.get_or_insert(cx.now + cx.config.ack_delay);
+    }
+
+    fn ack_now(&mut self, cx: &mut Context<'_, P>) {
+        self.ack_due = Some(cx.now);
+    }
+
+    fn nack(&mut self, seq: Seq, cx: &mut Context<'_, P>) {
+        let Some(epoch) = self.epoch.clone().filter(|_| self.phase == Phase::Live) else { return };
+        let Some(Open { attempt, handling: Handling::Failed { error, retry }, .. }) = self.open.get(seq) else {
+            return;
+        };
+        let (attempt, error, retry) = (*attempt, error.clone(), *retry);
+        let nack = Nack { stream: self.options.stream.clone(), epoch, seq, attempt, error, retry };
+        cx.out.frame(cx.socket, ClientFrame::Nack(nack));
+    }
+
+    // --- time ---
+
+    /// Sends the ack that is due, or any that has something to say. Whether one was sent.
+    pub fn flush_ack(&mut self, anyway: bool, cx: &mut Context<'_, P>) -> bool {
+        let due = self.ack_due.is_some_and(|due| anyway || due <= cx.now);
+        let Some(epoch) = self.epoch.clone().filter(|_| due && self.phase == Phase::Live) else { return false };
+        self.ack_due = None;
+        self.fresh = 0;
+        let upto = self.open.settled(self.cursor);
+        let also = self.open.also(self.cursor, MAX_RANGES);
+        cx.out.frame(cx.socket, ClientFrame::Ack(Ack { stream: self.options.stream.clone(), epoch, upto, also }));
+        true
+    }
+
+    pub fn handle_timeout(&mut self, cx: &mut Context<'_, P>) -> Result<(), Fault> {
+        if !self.gap.is_due(cx.now) || self.phase != Phase::Live {
+            return Ok(());
+        }
+        if self.gap.is_stuck(cx.config) {
+            return Err(Fault::GapStuck);
+        }
+        let ranges: Vec<SeqRange> = self.held.missing(self.cursor, self.heard).take(MAX_RANGES).collect();
+        let (Some(&hole), Some(epoch)) = (ranges.first(), self.epoch.clone()) else { return Ok(()) };
+        self.counters.resends += 1;
+        if let Some(range) = self.gap.asked(cx.now, hole) {
+            self.counters.gaps += 1;
+            cx.out.notice(Notice::Gap { subscription: self.id, range });
+        }
+        cx.out.frame(cx.socket, ClientFrame::Resend(Resend { stream: self.options.stream.clone(), epoch, ranges }));
+        Ok(())
+    }
+
+    pub fn next_due(&self) -> Option<Instant> {
+        if self.phase != Phase::Live {
+            return None;
+        }
+        [self.ack_due, self.gap.next_due()].into_iter().flatten().min()
+    }
+
+    // --- snapshots ---
+
+    pub fn checkpoint(&self) -> Option<StreamCheckpoint> {
+        Some(StreamCheckpoint {
+            stream: self.options.stream.clone(),
+            epoch: self.epoch.clone()?,
+            upto: self.open.settled(self.cursor),
+            also: self.open.also(self.cursor, MAX_RANGES),
+        })
+    }
+
+    pub fn positions(&self) -> Positions {
+        Positions {
+            epoch: self.epoch.clone(),
+            received: self.heard,
+            delivered: self.cursor,
+            confirmed: self.open.settled(self.cursor),
+        }
+    }
+
+    pub fn stats(&self) -> SubscriptionStats {
+        SubscriptionStats {
+            stream: self.options.stream.clone(),
+            positions: self.positions(),
+            unsettled: self.open.len() as u32,
+            held: self.held.len() as u32,
+            counters: self.counters,
+        }
+    }
+}
+
+/// What the rest relies on: events in order, inside the range.
+fn check_batch<P>(batch: &Batch<'_, P>) -> Result<(), Fault> {
+    let mut last = batch.after;
+    for head in batch.heads {
+        if head.seq <= last || head.seq > batch.upto {
+            return Err(Fault::Misbehaved("`events` out of order or outside their range"));
+        }
+        last = head.seq;
+    }
+    if batch.after > batch.upto { Err(Fault::Misbehaved("`events` with after > upto")) } else { Ok(()) }
+}
