@@ -1,20 +1,35 @@
 //! The reference server of Ackwire: durable streams behind a [`log::Log`], tracked delivery over WebSocket.
+//!
+//! [`run`] is the whole server on a listener; [`router`] is its routes, to mount in an application of your own.
 
 pub mod agent;
 pub mod auth;
 pub mod clock;
 pub mod config;
+pub mod http;
 pub mod limits;
 pub mod log;
 pub mod origins;
+mod run;
 pub mod trouble;
 
-use std::sync::Arc;
+pub use run::{RunError, run};
+
+use axum::Router;
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
 
 use auth::Auth;
 use config::{Config, ConfigError};
 use log::Log;
 use origins::Origins;
+
+/// The server's name, in `welcome` and `/health`.
+pub const SERVICE: &str = "ackwire-server";
+/// The server's version.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// What every request of one server shares.
 pub struct App {
@@ -26,11 +41,34 @@ pub struct App {
     pub origins: Origins,
     /// The streams.
     pub log: Arc<dyn Log>,
+    draining: AtomicBool,
 }
 
 impl App {
     /// Checks the settings.
     pub fn new(config: Config, log: Arc<dyn Log>) -> Result<Arc<Self>, ConfigError> {
-        Ok(Arc::new(Self { auth: config.auth()?, origins: config.origins(), log, config }))
+        let (auth, origins) = (config.auth()?, config.origins());
+        Ok(Arc::new(Self { config, auth, origins, log, draining: AtomicBool::new(false) }))
     }
+
+    /// Every route of the server.
+    pub fn router(self: &Arc<Self>) -> Router {
+        http::routes(self.clone())
+    }
+
+    /// Whether this server is going away.
+    pub fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Relaxed)
+    }
+
+    /// Asks every client to go elsewhere within [`Config::drain`], then closes those who stayed [AW-DRAIN].
+    pub async fn drain(&self) {
+        self.draining.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Every route of the server, to mount in an existing axum application, at its root or nested. Who needs to drain it
+/// keeps the [`App`] and takes its [`router`](App::router).
+pub fn router(config: Config, log: Arc<dyn Log>) -> Result<Router, ConfigError> {
+    Ok(App::new(config, log)?.router())
 }

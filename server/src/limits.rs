@@ -3,6 +3,9 @@
 use clap::{Args, builder::RangedU64ValueParser};
 use std::time::Duration;
 
+/// Most entries of an event's `meta` [AW-EVENT].
+pub const MAX_META_ENTRIES: usize = 16;
+
 /// What a client or a producer may ask for. Each is a flag and an environment variable.
 #[derive(Args, Clone, Debug, PartialEq, Eq)]
 #[command(next_help_heading = "Limits")]
@@ -11,7 +14,7 @@ pub struct Limits {
     #[arg(long, env = "ACKWIRE_MAX_FRAME_BYTES", default_value = "262144", value_parser = bytes(1024, 64 << 20))]
     pub max_frame_bytes: usize,
 
-    /// Largest `data` of an event, in bytes of JSON (1 KiB to 16 MiB)
+    /// Largest `data` and `meta` of an event together, in bytes (1 KiB to 16 MiB)
     #[arg(long, env = "ACKWIRE_MAX_EVENT_BYTES", default_value = "131072", value_parser = bytes(1024, 16 << 20))]
     pub max_event_bytes: usize,
 

@@ -91,6 +91,12 @@ pub struct NewEvent {
 }
 
 impl NewEvent {
+    /// The bytes that its producer decides about, to be bounded: its `data` and `meta`.
+    pub fn payload_bytes(&self) -> usize {
+        let meta: usize = self.meta.iter().map(|(key, value)| key.len() + value.len()).sum();
+        self.data.get().len() + meta
+    }
+
     fn at(self, seq: Seq) -> Entry {
         Entry::new(Event {
             seq,

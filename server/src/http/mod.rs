@@ -1,0 +1,44 @@
+//! HTTP: producers append to streams, operators look at them. Errors are JSON, with the protocol's codes.
+
+mod access;
+mod body;
+mod error;
+mod health;
+mod observe;
+mod pages;
+mod streams;
+
+pub use access::identify;
+pub use error::ApiError;
+
+use axum::{
+    Router,
+    extract::DefaultBodyLimit,
+    middleware::{from_fn, from_fn_with_state},
+    routing::{get, post},
+};
+use std::sync::Arc;
+
+use crate::App;
+
+/// Every route of the server.
+pub(crate) fn routes(app: Arc<App>) -> Router {
+    let mut routes = Router::new()
+        .route("/v1/streams", get(streams::list))
+        .route("/v1/streams/{stream}", get(streams::show))
+        .route("/v1/streams/{stream}/events", get(streams::events).post(streams::append))
+        .route("/v1/streams/{stream}/end", post(streams::end));
+    if app.config.dev {
+        routes = routes.merge(pages::routes(&app.config));
+    }
+    routes
+        .layer(from_fn_with_state(app.clone(), access::check_origin))
+        // Probes come from anywhere, under any name.
+        .merge(health::routes())
+        .fallback(error::not_found)
+        .method_not_allowed_fallback(error::method_not_allowed)
+        .layer(from_fn(observe::observe))
+        // `body` has limits of its own, which name the setting.
+        .layer(DefaultBodyLimit::disable())
+        .with_state(app)
+}

@@ -1,0 +1,40 @@
+//! A name and a log line for each request; never its headers, its query or its body.
+
+use axum::{
+    extract::Request,
+    http::{HeaderName, HeaderValue},
+    middleware::Next,
+    response::Response,
+};
+use tracing::Instrument;
+use uuid::Uuid;
+
+use crate::clock;
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Longest request id that is taken over from the caller, in bytes.
+const MAX_REQUEST_ID_BYTES: usize = 64;
+
+/// Names the request (as the caller did, if it did so well), logs what became of it, and tells the caller its name.
+pub(super) async fn observe(request: Request, next: Next) -> Response {
+    let given = request.headers().get(REQUEST_ID).and_then(|value| value.to_str().ok()).filter(|id| is_plain(id));
+    let id = given.map_or_else(|| Uuid::now_v7().to_string(), str::to_owned);
+    let span = tracing::info_span!("request", id, method = %request.method(), path = request.uri().path());
+    async {
+        let started = clock::now();
+        let mut response = next.run(request).await;
+        let ms = clock::now().since(started).as_millis();
+        tracing::info!(status = response.status().as_u16(), ms, "answered");
+        let id = HeaderValue::from_str(&id).expect("plain letters are a valid header");
+        response.headers_mut().insert(REQUEST_ID, id);
+        response
+    }
+    .instrument(span)
+    .await
+}
+
+fn is_plain(id: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+    (1..=MAX_REQUEST_ID_BYTES).contains(&id.len()) && id.bytes().all(plain)
+}
