@@ -1,5 +1,28 @@
 //! The server's end of a subscription: what to send, how much at a time, and what became of it.
+//!
+//! [`Feed`] sends one stream to one consumer. It is built on a [`Tracker`], which outlives connections and is stored as
+//! [`Saved`].
+//!
+//! A feed takes inputs with the time, and is then drained: every `poll_…` until it returns `None`, and last one timer is
+//! armed at `poll_timeout`. An early or late `handle_timeout` is harmless.
 
+mod attach;
+mod config;
+mod confirm;
 mod entry;
+mod feed;
+mod link;
+mod notice;
+mod paging;
+mod record;
+mod saved;
+mod tracker;
 
+pub use config::Config;
+pub use confirm::Violation;
 pub use entry::Entry;
+pub use feed::{EventsOut, Feed, FeedFrame, Page, ReadRequest, Tail};
+pub use notice::{Counters, Notice};
+pub use record::{DeadLetter, Delivery, Failure, MAX_ERRORS, State};
+pub use saved::Saved;
+pub use tracker::{MAX_DEAD_LETTERS, MAX_EXCEPTIONS, MAX_RECENT, Tracker};

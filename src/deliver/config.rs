@@ -1,0 +1,42 @@
+//! What a feed may be told.
+
+use crate::base::{Backoff, Duration};
+
+/// How a feed sends and what it does about events that are not confirmed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// How long a consumer has, from sending to a live connection until it must have confirmed [AW-SEND-2].
+    /// Default 30 s.
+    pub deadline: Duration,
+    /// How often an event that failed or timed out is sent again. Default 3.
+    pub retries: u32,
+    /// How long a retry waits. Default: up to 1 s, 2 s, 4 s, … 30 s, with full jitter.
+    pub retry_backoff: Backoff,
+    /// Most events of a frame [AW-SEND-5]. Default 64.
+    pub frame_events: u32,
+    /// Most bytes of a frame's events; one event is always allowed. Default 32 KiB.
+    pub frame_bytes: u32,
+    /// The silence after which a mark is sent while something is unsettled [AW-SEND-7]; doubles to `max`.
+    /// Default 1 s to 16 s.
+    pub mark: Backoff,
+    /// How long a frame that would list no event waits for one that does. Default 1 s.
+    pub cover_delay: Duration,
+    /// How long a failed read of the log waits before it is tried again. Default: up to 100 ms … 5 s.
+    pub read_backoff: Backoff,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        let secs = Duration::from_secs;
+        Self {
+            deadline: secs(30),
+            retries: 3,
+            retry_backoff: Backoff { base: secs(1), max: secs(30) },
+            frame_events: 64,
+            frame_bytes: 32 * 1024,
+            mark: Backoff { base: secs(1), max: secs(16) },
+            cover_delay: secs(1),
+            read_backoff: Backoff { base: Duration::from_millis(100), max: secs(5) },
+        }
+    }
+}

@@ -1,0 +1,162 @@
+//! What the consumer says about events it was sent [section 6 of `PROTOCOL.md`].
+
+use std::{fmt, ops::Bound};
+
+use super::feed::Feed;
+use super::link::MAX_RESENDS;
+use super::record::Record;
+use super::tracker::{Failed, Verdict};
+use crate::base::Instant;
+use crate::wire::{Ack, ConfirmStatus, Epoch, EventConfirmation, MAX_RANGES, Nack, Resend, Seq, SeqRange};
+
+/// The client broke the protocol: close with 4400 and this as the reason. Nothing has changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Violation {
+    /// An ack of what was never sent [AW-ACK-4].
+    AckBeyondSent {
+        /// What it acknowledged.
+        upto: Seq,
+        /// What was sent.
+        sent_upto: Seq,
+    },
+    /// A frame about another epoch than the subscription's.
+    OtherEpoch {
+        /// The frame's type.
+        frame: &'static str,
+    },
+    /// More than [`MAX_RANGES`] ranges.
+    TooManyRanges {
+        /// The frame's type.
+        frame: &'static str,
+        /// The field.
+        field: &'static str,
+    },
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::AckBeyondSent { upto, sent_upto } => {
+                write!(f, "invalid `ack` frame: {upto} was never sent, {sent_upto} is the last")
+            }
+            Self::OtherEpoch { frame } => write!(f, "invalid `{frame}` frame: `epoch` is not the subscription's"),
+            Self::TooManyRanges { frame, field } => {
+                write!(f, "invalid `{frame}` frame: `{field}` has more than {MAX_RANGES} ranges")
+            }
+        }
+    }
+}
+
+impl std::error::Error for Violation {}
+
+impl Feed {
+    /// Events are applied [AW-ACK-2]. Re-acking is harmless and counts once.
+    pub fn handle_ack(&mut self, now: Instant, ack: &Ack) -> Result<(), Violation> {
+        self.check("ack", "also", &ack.epoch, &ack.also)?;
+        let upto = ack.also.iter().map(|range| range.upto()).fold(ack.upto, Seq::max);
+        let known = self.link.as_ref().map_or(Seq::ZERO, |link| link.sent_upto.max(link.claimable));
+        let sent_upto = self.tracker.sent_upto().max(known);
+        if upto > sent_upto {
+            return Err(Violation::AckBeyondSent { upto, sent_upto });
+        }
+        for range in SeqRange::new(Seq::ZERO, ack.upto).into_iter().chain(ack.also.iter().copied()) {
+            self.settle(now, range);
+        }
+        self.settle_down(now);
+        Ok(())
+    }
+
+    /// A handler failed [AW-ACK-5].
+    pub fn handle_nack(&mut self, now: Instant, nack: &Nack) -> Result<(), Violation> {
+        self.check("nack", "", &nack.epoch, &[])?;
+        let Nack { seq, error, retry, .. } = nack;
+        self.fail(now, Failed { seq: *seq, attempt: nack.attempt.max(1), error, retry: *retry });
+        self.settle_down(now);
+        Ok(())
+    }
+
+    /// Frames were lost [AW-SEND-6]. What was not sent on this subscription is not sent for this.
+    pub fn handle_resend(&mut self, resend: &Resend) -> Result<(), Violation> {
+        self.check("resend", "ranges", &resend.epoch, &resend.ranges)?;
+        let Some(link) = &mut self.link else { return Ok(()) };
+        let Some(sent) = SeqRange::new(link.start, link.sent_upto) else { return Ok(()) };
+        for range in resend.ranges.iter().filter_map(|range| range.intersection(sent)) {
+            if link.resends.len() < MAX_RESENDS {
+                link.resends.insert(range);
+                self.tracker.counters.resends += 1;
+            }
+        }
+        Ok(())
+    }
+
+    /// The simple form [AW-ACK-7]. `false` if no such event was sent to this consumer and is unsettled, or was confirmed
+    /// within the last [`MAX_RECENT`](super::MAX_RECENT).
+    pub fn handle_confirmation(&mut self, now: Instant, confirmation: &EventConfirmation) -> bool {
+        let Some((seq, attempt)) = self.tracker.find(&confirmation.event_id) else { return false };
+        let Some(attempt) = attempt else { return true };
+        match (confirmation.status, SeqRange::single(seq)) {
+            (ConfirmStatus::Confirmed, Some(single)) => self.settle(now, single),
+            (ConfirmStatus::Confirmed, None) => {}
+            (ConfirmStatus::Failed, _) => {
+                let error = confirmation.error.as_deref().unwrap_or("failed");
+                self.fail(now, Failed { seq, attempt, error, retry: true });
+            }
+        }
+        self.settle_down(now);
+        true
+    }
+
+    fn check(
+        &self,
+        frame: &'static str,
+        field: &'static str,
+        epoch: &Epoch,
+        ranges: &[SeqRange],
+    ) -> Result<(), Violation> {
+        match () {
+            () if *epoch != *self.tracker.epoch() => Err(Violation::OtherEpoch { frame }),
+            () if ranges.len() > MAX_RANGES => Err(Violation::TooManyRanges { frame, field }),
+            () => Ok(()),
+        }
+    }
+
+    fn settle(&mut self, now: Instant, range: SeqRange) {
+        self.revive(now, range);
+        self.tracker.confirm(now, range);
+        let Some(link) = &mut self.link else { return };
+        link.release(range);
+        // It was sent by an earlier connection and settles before this one came to it.
+        let beyond = SeqRange::new(link.sent_upto, range.upto()).and_then(|beyond| beyond.intersection(range));
+        beyond.into_iter().for_each(|beyond| link.skip.insert(beyond));
+    }
+
+    /// Dead events that a replay sent once more and that are applied now.
+    fn revive(&mut self, now: Instant, range: SeqRange) {
+        let Some(link) = self.link.as_ref().filter(|link| link.replay && !self.tracker.dead.is_empty()) else { return };
+        let within = (Bound::Excluded(range.after()), Bound::Included(range.upto()));
+        let sent: Vec<Seq> = link.outstanding.range(within).map(|(seq, _)| *seq).collect();
+        for seq in sent {
+            if self.tracker.dead.contains(seq) {
+                self.tracker.confirm_dead(now, seq);
+            }
+        }
+    }
+
+    fn fail(&mut self, now: Instant, failed: Failed<'_>) {
+        let seq = failed.seq;
+        if self.tracker.is_dead(seq) {
+            // The client has not heard of it yet, or a replay failed once more.
+            self.give_up(now, seq);
+            return;
+        }
+        let sent = self.link.as_ref().and_then(|link| link.outstanding.get(&seq));
+        if let Some(sent) = sent.filter(|_| self.tracker.settled.contains(seq)) {
+            // A replay, and this time the handler failed.
+            let record = Record::new(now, sent.id.clone(), sent.priority);
+            self.tracker.reopen(seq, record);
+        }
+        if self.tracker.fail(now, failed, &self.config, &mut self.rng) == Verdict::Dead {
+            self.give_up(now, seq);
+        }
+    }
+}

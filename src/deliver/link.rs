@@ -1,0 +1,183 @@
+//! The flow of one subscription on one connection.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
+
+use super::{Config, Entry, Tail};
+use crate::base::{Instant, RangeSet};
+use crate::wire::{EventId, Filter, Priority, Seq, SeqRange, Window};
+
+/// Most ranges of `resend` that wait for their turn; a client that asks for more asks again.
+pub(super) const MAX_RESENDS: usize = 256;
+
+/// What an attached connection has been sent, and what it may still be sent.
+///
+/// Invariants: `sent_upto ≤ read_upto`; every seq in `outstanding` and `retries` is at most `sent_upto`;
+/// `outstanding_bytes` is the sum over `outstanding`.
+#[derive(Clone, Debug)]
+pub(super) struct Link {
+    pub window: Window,
+    pub filter: Option<Filter>,
+    pub tail: Tail,
+    /// The feed began after this.
+    pub start: Seq,
+    /// The head when the feed began: up to it, events are history.
+    pub replayed_upto: Seq,
+    /// Up to here this client may truly have been sent events in an earlier life of the server, which a crash may have
+    /// made the server forget: its ack of them is no violation.
+    pub claimable: Seq,
+    /// `from: "start"` asks for everything again, dead events included.
+    pub replay: bool,
+    /// Applied already: covered, not sent.
+    pub skip: RangeSet,
+    /// Frames have covered everything up to here: the next one chains to it.
+    pub sent_upto: Seq,
+    /// The log was read up to here; what lies between is covered by the next frame.
+    pub read_upto: Seq,
+    /// Sent on this subscription and not settled on it [AW-SEND-3].
+    pub outstanding: BTreeMap<Seq, Outstanding>,
+    outstanding_bytes: u64,
+    /// The next event did not fit into the window.
+    pub blocked: bool,
+    /// Asked for again.
+    pub resends: RangeSet,
+    /// Due to be sent with a higher attempt.
+    pub retries: BTreeSet<Seq>,
+    pub reading: Option<Reading>,
+    pub read_failures: u32,
+    pub ended_sent: bool,
+    pub marks: u32,
+    pub timers: Timers,
+}
+
+/// Each runs while it is `Some`.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Timers {
+    /// The feed has been silent while something is unsettled [AW-SEND-7].
+    pub mark: Option<Instant>,
+    /// A frame that lists nothing has waited long enough for an event.
+    pub cover: Option<Instant>,
+    /// The log is read again after a failure.
+    pub read: Option<Instant>,
+}
+
+/// What is remembered of an event on its way, enough to reopen it.
+#[derive(Clone, Debug)]
+pub(super) struct Outstanding {
+    pub id: EventId,
+    pub priority: Priority,
+    bytes: u32,
+}
+
+/// A read that was asked for and is not answered yet.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Reading {
+    pub id: u64,
+    pub purpose: Purpose,
+    pub range: SeqRange,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Purpose {
+    Resend,
+    Retry,
+    Live,
+}
+
+impl Link {
+    pub fn new(start: Seq, tail: Tail, window: Window, filter: Option<Filter>) -> Self {
+        Self {
+            window,
+            filter,
+            replayed_upto: tail.head,
+            tail,
+            start,
+            claimable: Seq::ZERO,
+            replay: false,
+            skip: RangeSet::new(),
+            sent_upto: start,
+            read_upto: start,
+            outstanding: BTreeMap::new(),
+            outstanding_bytes: 0,
+            blocked: false,
+            resends: RangeSet::new(),
+            retries: BTreeSet::new(),
+            reading: None,
+            read_failures: 0,
+            ended_sent: false,
+            marks: 0,
+            timers: Timers::default(),
+        }
+    }
+
+    /// What to read next: gaps first, then retries, then what was never sent.
+    pub fn next_read(&mut self, config: &Config) -> Option<(Purpose, SeqRange)> {
+        let asked = self.resends.iter().next();
+        if let Some(range) = asked {
+            self.resends.remove(range);
+            return Some((Purpose::Resend, range));
+        }
+        if let Some(&first) = self.retries.first() {
+            let most = config.frame_events.max(1) as usize;
+            let run = self.retries.iter().zip(first.get()..).take(most).take_while(|(seq, next)| seq.get() == *next);
+            let last = run.map(|(seq, _)| *seq).last().unwrap_or(first);
+            return SeqRange::new(first.before(), last).map(|range| (Purpose::Retry, range));
+        }
+        // What is applied already need not be read.
+        self.read_upto = self.skip.contiguous_from(self.read_upto).min(self.tail.head.max(self.read_upto));
+        if self.blocked || self.room().is_none() {
+            return None;
+        }
+        SeqRange::new(self.read_upto, self.tail.head).map(|range| (Purpose::Live, range))
+    }
+
+    /// How many events and bytes the window still takes; `None` if it is full.
+    pub fn room(&self) -> Option<(u32, u32)> {
+        let events = u64::from(self.window.events).saturating_sub(self.outstanding.len() as u64);
+        let bytes = u64::from(self.window.bytes).saturating_sub(self.outstanding_bytes);
+        (events > 0 && bytes > 0).then_some((events as u32, bytes as u32))
+    }
+
+    /// Whether this event may go out now; one event is always allowed.
+    pub fn fits(&self, entry: &Entry) -> bool {
+        self.outstanding.is_empty() || self.room().is_some_and(|(_, bytes)| entry.bytes() <= bytes as usize)
+    }
+
+    pub fn accepts(&self, entry: &Entry) -> bool {
+        let event = entry.event();
+        self.filter.as_ref().is_none_or(|filter| filter.accepts(&event.event_type, &event.meta))
+    }
+
+    /// An event is on its way.
+    pub fn take_out(&mut self, entry: &Entry) {
+        let event = entry.event();
+        let bytes = u32::try_from(entry.bytes()).unwrap_or(u32::MAX);
+        let sent = Outstanding { id: event.id.clone(), priority: event.priority, bytes };
+        self.outstanding_bytes += u64::from(bytes);
+        if let Some(before) = self.outstanding.insert(event.seq, sent) {
+            self.outstanding_bytes -= u64::from(before.bytes);
+        }
+    }
+
+    /// What lies in the range is settled: the window opens.
+    pub fn release(&mut self, range: SeqRange) {
+        let within = (Bound::Excluded(range.after()), Bound::Included(range.upto()));
+        let settled: Vec<Seq> = self.outstanding.range(within).map(|(seq, _)| *seq).collect();
+        for seq in settled {
+            if let Some(sent) = self.outstanding.remove(&seq) {
+                self.outstanding_bytes -= u64::from(sent.bytes);
+            }
+            self.retries.remove(&seq);
+            self.blocked = false;
+        }
+        if self.outstanding.is_empty() {
+            self.timers.mark = None;
+        }
+    }
+
+    /// Something went out: the silence begins anew.
+    pub fn spoke(&mut self, now: Instant, config: &Config) {
+        self.marks = 0;
+        self.timers.mark = (!self.outstanding.is_empty()).then(|| now + config.mark.ceiling(0));
+    }
+}

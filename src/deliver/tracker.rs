@@ -1,0 +1,440 @@
+//! What has become of each event of a stream for one consumer.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::ops::Bound;
+
+use super::record::{DeadLetter, Delivery, Phase, Record, State};
+use super::{Config, Counters, Notice};
+use crate::base::{Instant, RangeSet, Rng};
+use crate::wire::{Epoch, Event, EventId, Filter, Seq, SeqRange};
+
+/// How many confirmations are remembered with their times.
+pub const MAX_RECENT: usize = 1024;
+/// How many dead letters of a consumer are kept; the oldest go first.
+pub const MAX_DEAD_LETTERS: usize = 100;
+/// Most separate ranges of dead and of skipped events that are told apart. Beyond it the two oldest become one, with
+/// what lies between them: no event is thereby called confirmed that was not.
+pub const MAX_EXCEPTIONS: usize = 1024;
+
+/// One (stream, consumer): durable, by way of [`Saved`](super::Saved).
+///
+/// Settled events cost ranges; only what is sent and unsettled has a record.
+///
+/// Invariants: no record's seq lies in `settled`; what is skipped or dead and has no record lies in `settled`; while a
+/// connection is attached `due` holds the due time of every record whose time has not come yet.
+#[derive(Clone, Debug)]
+pub struct Tracker {
+    pub(super) epoch: Epoch,
+    /// The end of what was sent, claimed or passed over in this epoch, by any connection.
+    pub(super) sent_upto: Seq,
+    pub(super) settled: RangeSet,
+    pub(super) skipped: RangeSet,
+    pub(super) dead: RangeSet,
+    pub(super) open: BTreeMap<Seq, Record>,
+    pub(super) due: BTreeSet<(Instant, Seq)>,
+    /// Of the last subscription: tells what was passed over by the consumer's wish from what it applied.
+    pub(super) filter: Option<Filter>,
+    pub(super) recent: VecDeque<Confirmation>,
+    pub(super) dead_letters: VecDeque<DeadLetter>,
+    pub(super) counters: Counters,
+    pub(super) notices: VecDeque<Notice>,
+    pub(super) dirty: bool,
+}
+
+/// A confirmation with its times.
+#[derive(Clone, Debug)]
+pub(super) struct Confirmation {
+    seq: Seq,
+    id: EventId,
+    attempt: u32,
+    sent_at: Instant,
+    confirmed_at: Instant,
+}
+
+/// What a nack or a missed deadline led to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// Of an older attempt, of a settled event, or of one that nobody sent.
+    Ignored,
+    /// A retry is due.
+    Waiting,
+    /// No retries left, or none wanted.
+    Dead,
+}
+
+/// What fell due.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Due {
+    /// A retry is to go out.
+    Retry(Seq),
+    /// A deadline passed, and it was the last.
+    Dead(Seq),
+}
+
+impl Tracker {
+    /// A consumer that has confirmed nothing.
+    pub fn new(epoch: Epoch) -> Self {
+        Self {
+            epoch,
+            sent_upto: Seq::ZERO,
+            settled: RangeSet::new(),
+            skipped: RangeSet::new(),
+            dead: RangeSet::new(),
+            open: BTreeMap::new(),
+            due: BTreeSet::new(),
+            filter: None,
+            recent: VecDeque::new(),
+            dead_letters: VecDeque::new(),
+            counters: Counters::default(),
+            notices: VecDeque::new(),
+            dirty: false,
+        }
+    }
+
+    /// The log's incarnation that all this is about.
+    pub fn epoch(&self) -> &Epoch {
+        &self.epoch
+    }
+
+    /// Up to here everything is settled: where `from: "resume"` begins.
+    pub fn position(&self) -> Seq {
+        self.settled.contiguous_from(Seq::ZERO)
+    }
+
+    /// The end of what was ever sent, claimed or passed over.
+    pub fn sent_upto(&self) -> Seq {
+        self.sent_upto
+    }
+
+    /// How many events are sent and unsettled.
+    pub fn unsettled(&self) -> usize {
+        self.open.len()
+    }
+
+    /// What happened so far.
+    pub fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// What failed for good, oldest first, at most [`MAX_DEAD_LETTERS`].
+    pub fn dead_letters(&self) -> impl ExactSizeIterator<Item = &DeadLetter> {
+        self.dead_letters.iter()
+    }
+
+    /// What became of an event of this stream. It costs a search of the last [`MAX_RECENT`] confirmations.
+    pub fn delivery(&self, event: &Event) -> Delivery {
+        let seq = event.seq;
+        let unwanted = || self.filter.as_ref().is_some_and(|filter| !filter.accepts(&event.event_type, &event.meta));
+        if let Some(record) = self.open.get(&seq) {
+            let failures = record.failures.iter().cloned().collect();
+            let sent_at = Some(record.sent_at);
+            return Delivery { sent_at, failures, ..Delivery::bare(record.state(), record.attempt) };
+        }
+        if self.dead.contains(seq) {
+            let Some(letter) = self.dead_letters.iter().rev().find(|letter| letter.seq == seq) else {
+                return Delivery::bare(State::Dead, 1);
+            };
+            let failures = letter.failures.iter().cloned().collect();
+            let settled_at = Some(Instant::from_millis(letter.at));
+            return Delivery { settled_at, failures, ..Delivery::bare(State::Dead, letter.attempt) };
+        }
+        if let Some(known) = self.recent.iter().rev().find(|confirmation| confirmation.seq == seq) {
+            let (sent_at, settled_at) = (Some(known.sent_at), Some(known.confirmed_at));
+            let latency = Some(known.confirmed_at - known.sent_at);
+            return Delivery { sent_at, settled_at, latency, ..Delivery::bare(State::Confirmed, known.attempt) };
+        }
+        if self.skipped.contains(seq) || unwanted() {
+            return Delivery::bare(State::Skipped, 0);
+        }
+        match () {
+            () if self.settled.contains(seq) => Delivery::bare(State::Confirmed, 1),
+            () if seq <= self.sent_upto => Delivery::bare(State::Sent, 1),
+            () => Delivery::bare(State::Pending, 0),
+        }
+    }
+
+    /// Everything begins anew with another log.
+    pub(super) fn restart(&mut self, epoch: Epoch) {
+        let counters = std::mem::take(&mut self.counters);
+        *self = Self { counters, notices: std::mem::take(&mut self.notices), dirty: true, ..Self::new(epoch) };
+    }
+
+    /// The log ends before what this consumer has settled: what lies beyond the head is void.
+    pub(super) fn truncate(&mut self, head: Seq) {
+        let Some(beyond) = SeqRange::new(head, Seq::MAX) else { return };
+        self.take_open(beyond).for_each(drop);
+        for set in [&mut self.settled, &mut self.skipped, &mut self.dead] {
+            set.remove(beyond);
+        }
+        self.sent_upto = self.sent_upto.min(head);
+        self.dirty = true;
+    }
+
+    /// An event goes out. Returns its attempt: the next one if its retry is due, else the one that it had [AW-SEND-8].
+    /// The deadline starts anew. What is settled and goes out again (a replay) stays settled.
+    pub(super) fn send(&mut self, now: Instant, event: &Event, config: &Config) -> u32 {
+        let seq = event.seq;
+        if self.settled.contains(seq) {
+            return 1;
+        }
+        self.dirty = true;
+        self.sent_upto = self.sent_upto.max(seq);
+        let counters = &mut self.counters;
+        let record = self.open.entry(seq).or_insert_with(|| {
+            counters.sent += 1;
+            Record::new(now, event.id.clone(), event.priority)
+        });
+        if let Phase::Waiting { retry_at, .. } = record.phase {
+            if retry_at > now {
+                return record.attempt;
+            }
+            record.attempt = record.attempt.saturating_add(1);
+            self.counters.retries += 1;
+            self.notices.push_back(Notice::Retrying { seq, id: record.id.clone(), attempt: record.attempt });
+        }
+        let attempt = record.attempt;
+        self.set_phase(seq, Phase::Unsettled { deadline: Some(now + config.deadline) });
+        attempt
+    }
+
+    /// An event goes out once more because its frame was lost: the same attempt, and the deadline starts anew.
+    pub(super) fn resend(&mut self, now: Instant, seq: Seq, config: &Config) -> u32 {
+        let Some(record) = self.open.get(&seq) else { return 1 };
+        let attempt = record.attempt;
+        if let Phase::Unsettled { .. } = record.phase {
+            self.set_phase(seq, Phase::Unsettled { deadline: Some(now + config.deadline) });
+        }
+        attempt
+    }
+
+    /// Whether it failed for good.
+    pub(super) fn is_dead(&self, seq: Seq) -> bool {
+        self.dead.contains(seq) && self.settled.contains(seq)
+    }
+
+    /// Everything in the range that was sent is applied. Idempotent.
+    pub(super) fn confirm(&mut self, now: Instant, range: SeqRange) {
+        for (seq, record) in self.take_open(range).collect::<Vec<_>>() {
+            let late = matches!(record.phase, Phase::Waiting { timed_out: true, .. });
+            self.note_confirmed(now, seq, record, late);
+        }
+        self.settle(range);
+    }
+
+    /// A dead event was sent once more and is applied after all.
+    pub(super) fn confirm_dead(&mut self, now: Instant, seq: Seq) {
+        let Some(letter) = self.dead_letters.iter().position(|letter| letter.seq == seq) else { return };
+        let Some((letter, single)) = self.dead_letters.remove(letter).zip(SeqRange::single(seq)) else { return };
+        self.dead.remove(single);
+        let record = Record { attempt: letter.attempt, ..Record::new(now, letter.id, Default::default()) };
+        self.note_confirmed(now, seq, record, true);
+        self.dirty = true;
+    }
+
+    /// Nothing in `(after, upto]` is wanted, or nothing is there: the consumer need not apply it.
+    pub(super) fn cover_up(&mut self, after: Seq, upto: Seq) {
+        if let Some(range) = SeqRange::new(after, upto) {
+            self.take_open(range).for_each(drop);
+            self.settle(range);
+        }
+    }
+
+    /// What is unsettled in the range will not be sent: passed over, or no longer in the log.
+    pub(super) fn skip(&mut self, range: SeqRange) {
+        for hole in self.settled.missing(range).collect::<Vec<_>>() {
+            self.skipped.insert(hole);
+        }
+        bound(&mut self.skipped);
+        self.cover_up(range.after(), range.upto());
+    }
+
+    /// The handler failed [AW-ACK-5].
+    pub(super) fn fail(&mut self, now: Instant, failure: Failed<'_>, config: &Config, rng: &mut Rng) -> Verdict {
+        let Failed { seq, attempt, error, retry } = failure;
+        let Some(record) = self.open.get_mut(&seq) else { return Verdict::Ignored };
+        if attempt < record.attempt {
+            return Verdict::Ignored;
+        }
+        // A higher attempt than ours: a crash took what we knew of the retries in between.
+        record.attempt = attempt;
+        match record.phase {
+            Phase::Waiting { timed_out: false, .. } if retry => Verdict::Waiting,
+            Phase::Waiting { timed_out: true, retry_at } if retry => {
+                record.note_failure(now, error);
+                self.set_phase(seq, Phase::Waiting { timed_out: false, retry_at });
+                Verdict::Waiting
+            }
+            _ => {
+                record.note_failure(now, error);
+                self.counters.failed += 1;
+                self.retry_or_bury(now, seq, false, retry, config, rng)
+            }
+        }
+    }
+
+    /// A settled event that was sent again failed in this second life: it is unsettled again, and retried.
+    pub(super) fn reopen(&mut self, seq: Seq, record: Record) {
+        let Some(single) = SeqRange::single(seq) else { return };
+        self.settled.remove(single);
+        self.skipped.remove(single);
+        self.recent.retain(|confirmation| confirmation.seq != seq);
+        self.open.insert(seq, record);
+        self.dirty = true;
+    }
+
+    /// What is due by now. Deadlines that passed become timeouts here, and retries begin to wait.
+    pub(super) fn handle_due(&mut self, now: Instant, config: &Config, rng: &mut Rng) -> Vec<Due> {
+        let mut fallen = Vec::new();
+        while let Some(&(at, seq)) = self.due.first().filter(|(at, _)| *at <= now) {
+            self.due.remove(&(at, seq));
+            let Some(record) = self.open.get_mut(&seq) else { continue };
+            if let Phase::Waiting { .. } = record.phase {
+                fallen.push(Due::Retry(seq));
+                continue;
+            }
+            record.note_failure(now, &format!("not confirmed within {} ms", config.deadline.as_millis()));
+            self.counters.timeouts += 1;
+            if self.retry_or_bury(now, seq, true, true, config, rng) == Verdict::Dead {
+                fallen.push(Due::Dead(seq));
+            }
+        }
+        fallen
+    }
+
+    /// When something is due.
+    pub(super) fn next_due(&self) -> Option<Instant> {
+        self.due.first().map(|(at, _)| *at)
+    }
+
+    /// The consumer has gone: no clock runs while it is away [AW-SEND-2].
+    pub(super) fn stop_clocks(&mut self) {
+        self.due.clear();
+        for record in self.open.values_mut() {
+            if let Phase::Unsettled { deadline } = &mut record.phase {
+                *deadline = None;
+            }
+        }
+    }
+
+    /// The consumer is back: retries come when they are due, deadlines once the events were sent again.
+    pub(super) fn start_clocks(&mut self, now: Instant, config: &Config) {
+        for (&seq, record) in &mut self.open {
+            if let Phase::Waiting { retry_at, .. } = &mut record.phase {
+                // A clock that stepped back between two lives of the server must not hold up a retry.
+                *retry_at = (*retry_at).min(now + config.retry_backoff.max);
+                self.due.insert((*retry_at, seq));
+            }
+        }
+    }
+
+    /// The unsettled event with this id, or one that was confirmed lately (`None` for its attempt) [AW-ACK-7].
+    pub(super) fn find(&self, id: &EventId) -> Option<(Seq, Option<u32>)> {
+        let open = self.open.iter().find(|(_, record)| record.id == *id);
+        open.map(|(seq, record)| (*seq, Some(record.attempt))).or_else(|| {
+            self.recent.iter().rev().find(|confirmation| confirmation.id == *id).map(|known| (known.seq, None))
+        })
+    }
+
+    fn retry_or_bury(
+        &mut self,
+        now: Instant,
+        seq: Seq,
+        timed_out: bool,
+        retry: bool,
+        config: &Config,
+        rng: &mut Rng,
+    ) -> Verdict {
+        let Some(record) = self.open.get(&seq) else { return Verdict::Ignored };
+        let (id, attempt) = (record.id.clone(), record.attempt);
+        if !retry || attempt > config.retries {
+            self.bury(now, seq);
+            return Verdict::Dead;
+        }
+        let wait = config.retry_backoff.delay(attempt.saturating_sub(1), rng);
+        self.set_phase(seq, Phase::Waiting { timed_out, retry_at: now + wait });
+        self.notices.push_back(if timed_out {
+            Notice::Timeout { seq, id, attempt, retry_in: wait }
+        } else {
+            Notice::Failed { seq, id, attempt, retry_in: wait }
+        });
+        self.dirty = true;
+        Verdict::Waiting
+    }
+
+    fn bury(&mut self, now: Instant, seq: Seq) {
+        let Some(single) = SeqRange::single(seq) else { return };
+        for (seq, record) in self.take_open(single).collect::<Vec<_>>() {
+            let Record { id, attempt, failures, .. } = record;
+            self.notices.push_back(Notice::Dead { seq, id: id.clone(), attempt });
+            if self.dead_letters.len() == MAX_DEAD_LETTERS {
+                self.dead_letters.pop_front();
+            }
+            self.dead_letters.push_back(DeadLetter { seq, id, attempt, at: now.as_millis(), failures });
+            self.counters.dead += 1;
+        }
+        self.dead.insert(single);
+        bound(&mut self.dead);
+        self.settle(single);
+    }
+
+    fn note_confirmed(&mut self, now: Instant, seq: Seq, record: Record, late: bool) {
+        let Record { id, priority, attempt, sent_at, .. } = record;
+        self.counters.confirmed += 1;
+        self.counters.late += u64::from(late);
+        if self.recent.len() == MAX_RECENT {
+            self.recent.pop_front();
+        }
+        self.recent.push_back(Confirmation { seq, id: id.clone(), attempt, sent_at, confirmed_at: now });
+        self.notices.push_back(Notice::Confirmed { seq, id, priority, attempt, latency: now - sent_at, late });
+    }
+
+    fn settle(&mut self, range: SeqRange) {
+        self.settled.insert(range);
+        self.sent_upto = self.sent_upto.max(range.upto());
+        self.dirty = true;
+    }
+
+    /// Takes the records of a range out, with their due times.
+    fn take_open(&mut self, range: SeqRange) -> impl Iterator<Item = (Seq, Record)> + use<> {
+        let within = (Bound::Excluded(range.after()), Bound::Included(range.upto()));
+        let seqs: Vec<Seq> = self.open.range(within).map(|(seq, _)| *seq).collect();
+        let mut taken = Vec::with_capacity(seqs.len());
+        for seq in seqs {
+            let Some(record) = self.open.remove(&seq) else { continue };
+            if let Some(at) = record.due() {
+                self.due.remove(&(at, seq));
+            }
+            taken.push((seq, record));
+        }
+        taken.into_iter()
+    }
+
+    fn set_phase(&mut self, seq: Seq, phase: Phase) {
+        let Some(record) = self.open.get_mut(&seq) else { return };
+        if let Some(at) = record.due() {
+            self.due.remove(&(at, seq));
+        }
+        record.phase = phase;
+        if let Some(at) = record.due() {
+            self.due.insert((at, seq));
+        }
+    }
+}
+
+/// A failure as the consumer reports it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Failed<'a> {
+    pub seq: Seq,
+    pub attempt: u32,
+    pub error: &'a str,
+    pub retry: bool,
+}
+
+/// Keeps a set of exceptions within [`MAX_EXCEPTIONS`].
+fn bound(set: &mut RangeSet) {
+    while set.len() > MAX_EXCEPTIONS {
+        let oldest: Vec<SeqRange> = set.iter().take(2).collect();
+        let [first, second] = oldest[..] else { return };
+        SeqRange::new(first.after(), second.upto()).into_iter().for_each(|both| set.insert(both));
+    }
+}
