@@ -1,0 +1,72 @@
+//! Runs the machine-readable vectors in `tests/vectors/`, as an implementation in another language would.
+
+#[path = "vectors/runner/mod.rs"]
+mod runner;
+
+/// One test for each timeline of the receiving end, by the name of its file.
+macro_rules! receive {
+    ($($name:ident)*) => {
+        mod receive {
+            $(#[test] fn $name() { super::runner::receive::run(include_str!(concat!("vectors/receive/", stringify!($name), ".json"))); })*
+        }
+        const RECEIVE: &[&str] = &[$(stringify!($name)),*];
+    };
+}
+
+receive! {
+    ack_lost_then_redelivery
+    acks_are_coalesced
+    bfcache_restore_probes_at_once
+    confirm_twice_counts_once
+    confirmation_after_its_event_timed_out
+    ended_is_told_once_and_acked
+    epoch_changed_while_away
+    filtered_ranges_are_no_gaps
+    flush_hide_and_critical_ack_at_once
+    gap_asks_for_exactly_the_missing_ranges
+    gap_that_stays_reconnects
+    gap_wider_than_the_buffer
+    handler_that_never_settles
+    handler_that_throws
+    handler_that_unsubscribes_itself
+    history_partly_expired
+    laptop_sleep_socket_open_but_dead
+    lost_inside_a_gap
+    mark_shows_a_lost_tail
+    newer_connection_replaces_this_one
+    nack_is_repeated_on_resume
+    old_sockets_frames_are_inert
+    publish_survives_a_reconnect
+    producer_repeats_an_event_id
+    reload_resumes_from_the_checkpoint
+    reordered_frames_deliver_in_order
+    replay_advances_the_cursor
+    replay_interleaved_with_live_events
+    resume_before_any_event_was_received
+    resume_from_a_position_ahead_of_the_head
+    resume_when_nothing_was_missed_but_history_was_pruned
+    seq_at_its_maximum
+    server_drains
+    server_misbehaves
+    server_overruns_the_window
+    server_restart_with_the_same_log
+    subscribe_refused
+    three_refused_tokens_are_terminal
+    token_expires_during_resume
+    too_many_requests_pauses
+}
+
+#[test]
+fn every_receive_timeline_is_run() {
+    runner::assert_all_listed("receive", RECEIVE);
+}
+
+#[test]
+fn client_frames() {
+    runner::frames::client(include_str!("vectors/client_frames.json"));
+}
+
+#[test]
+fn server_frames() {
+    runner::frames::server(include_str!("vectors/server_frames.json"));
+}

@@ -1,0 +1,65 @@
+//! Valid and invalid frames.
+
+use ackwire::wire::{Decoded, decode_client, decode_events, decode_server};
+use serde::Deserialize;
+use serde_json::Value;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Vector {
+    clause: String,
+    /// What travels.
+    text: String,
+    valid: bool,
+    /// Valid, and of a type that this version does not know.
+    #[serde(default)]
+    unknown: bool,
+    /// For people: what makes it invalid.
+    #[serde(default)]
+    why: String,
+}
+
+/// Frames that a server reads. Valid ones that the client core writes are written back to the same JSON.
+pub fn client(text: &str) {
+    for vector in vectors(text) {
+        let Vector { text, valid, unknown, why, .. } = &vector;
+        let decoded = decode_client(text);
+        assert_eq!(decoded.is_ok(), *valid, "{why}: {text}: {decoded:?}");
+        match decoded {
+            Ok(Decoded::Frame(frame)) => {
+                let written = frame.to_json();
+                assert!(written.is_ascii(), "{written}");
+                let (written, read): (Value, Value) = (parse(&written), parse(text));
+                assert_eq!(written, read);
+            }
+            Ok(Decoded::Publish(publish)) => assert_eq!(parse(text)["data"], parse(publish.data.get())),
+            Ok(Decoded::Unknown) => assert!(unknown, "{text}"),
+            Err(error) => assert!(!error.to_string().is_empty()),
+        }
+    }
+}
+
+/// Frames that a client reads.
+pub fn server(text: &str) {
+    for vector in vectors(text) {
+        let Vector { text, valid, unknown, why, .. } = &vector;
+        let known = decode_events(text).and_then(|events| Ok(events.is_some() || decode_server(text)?.is_some()));
+        assert_eq!(known.is_ok(), *valid, "{why}: {text}: {known:?}");
+        if let Ok(known) = known {
+            assert_eq!(known, !unknown, "{text}");
+        }
+    }
+}
+
+fn vectors(text: &str) -> Vec<Vector> {
+    let vectors: Vec<Vector> = serde_json::from_str(text).expect("a list of vectors");
+    let protocol = include_str!("../../../PROTOCOL.md");
+    for vector in &vectors {
+        assert!(protocol.contains(&format!("**[{}]**", vector.clause)), "no clause {}", vector.clause);
+    }
+    vectors
+}
+
+fn parse(text: &str) -> Value {
+    serde_json::from_str(text).expect("JSON")
+}
