@@ -6,6 +6,7 @@ pub mod agent;
 pub mod auth;
 pub mod clock;
 pub mod config;
+mod dev;
 pub mod http;
 pub mod limits;
 pub mod log;
@@ -25,6 +26,7 @@ use auth::Auth;
 use config::{Config, ConfigError};
 use log::Log;
 use origins::Origins;
+use trouble::Troubles;
 
 /// The server's name, in `welcome` and `/health`.
 pub const SERVICE: &str = "ackwire-server";
@@ -41,6 +43,8 @@ pub struct App {
     pub origins: Origins,
     /// The streams.
     pub log: Arc<dyn Log>,
+    /// Whose way to the browser is made a bad one; nobody's, but in development mode.
+    pub troubles: Troubles,
     draining: AtomicBool,
 }
 
@@ -48,7 +52,14 @@ impl App {
     /// Checks the settings.
     pub fn new(config: Config, log: Arc<dyn Log>) -> Result<Arc<Self>, ConfigError> {
         let (auth, origins) = (config.auth()?, config.origins());
-        Ok(Arc::new(Self { config, auth, origins, log, draining: AtomicBool::new(false) }))
+        Ok(Arc::new(Self {
+            config,
+            auth,
+            origins,
+            log,
+            troubles: Troubles::default(),
+            draining: AtomicBool::new(false),
+        }))
     }
 
     /// Every route of the server.

@@ -10,7 +10,7 @@ use ackwire::{
     wire::ConsumerId,
 };
 use rand::{Rng, SeedableRng, rngs::StdRng};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 /// The highest probability of each trouble. Above it nothing would get through, and nothing would be shown.
 pub const MAX_ODDS: f64 = 0.9;
@@ -22,8 +22,7 @@ pub const HOLD: Duration = Duration::from_millis(40);
 const MAX_TROUBLED: usize = 64;
 
 /// How likely each trouble is for one frame: 0 (never, the default) to [`MAX_ODDS`].
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 pub struct Odds {
     /// Not sent at all.
     pub drop: f64,

@@ -19,7 +19,7 @@ use axum::{
 };
 use std::sync::Arc;
 
-use crate::App;
+use crate::{App, dev};
 
 /// Every route of the server.
 pub(crate) fn routes(app: Arc<App>) -> Router {
@@ -29,7 +29,7 @@ pub(crate) fn routes(app: Arc<App>) -> Router {
         .route("/v1/streams/{stream}/events", get(streams::events).post(streams::append))
         .route("/v1/streams/{stream}/end", post(streams::end));
     if app.config.dev {
-        routes = routes.merge(pages::routes(&app.config));
+        routes = routes.merge(pages::routes(&app.config)).merge(dev::routes(app.clone()));
     }
     routes
         .layer(from_fn_with_state(app.clone(), access::check_origin))
