@@ -1,5 +1,5 @@
 // `npm start`: installs what is missing, builds, and runs the server with the demo on this machine alone.
-// What follows `--` goes to the server: `npm start -- --port 9000`.
+// What follows `--` goes to the server: `npm start -- --port 9000`. So does the environment: `PORT=9000 npm start`.
 import { join } from "node:path";
 import { buildPackage, buildServer, ensureBuildTools } from "./build.mjs";
 import { root } from "./lib/paths.mjs";
@@ -12,8 +12,8 @@ await main(async () => {
   const program = await buildServer({ release: true });
 
   say("Starting the server on ./data (Ctrl-C stops it)");
-  const settings = ["--dev", "--bind", "127.0.0.1", "--data", join(root, "data")];
-  const server = start(program, [...settings, ...process.argv.slice(2)], { stdio: ["ignore", "pipe", "inherit"] });
+  const settings = { ACKWIRE_DEV: "true", ACKWIRE_DATA: join(root, "data"), ...process.env };
+  const server = start(program, process.argv.slice(2), { env: settings, stdio: ["ignore", "pipe", "inherit"] });
   readLines(server.stdout, (line) => {
     const address = line.match(/^listening on (http:\S+)/)?.[1];
     console.log(address ? `\n  The demo: ${bold(`${address}/`)}\n` : line);

@@ -17,10 +17,14 @@ export async function runInBrowser(folder, result) {
   await buildPackage();
   const ACKWIRE_SERVER = await buildServer({ release: false });
   say(`Running ${folder} in ${CHROME_PATH}`);
-  await run(process.execPath, ["--test", "--test-reporter=spec", "--test-concurrency=1", ...testFiles(folder)], {
-    env: { CHROME_PATH, ACKWIRE_SERVER },
-    onLine: countNode(result),
-  });
+  await run(
+    process.execPath,
+    ["--test", "--test-reporter=spec", "--test-concurrency=1", "--test-timeout=180000", ...testFiles(folder)],
+    {
+      env: { CHROME_PATH, ACKWIRE_SERVER },
+      onLine: countNode(result),
+    },
+  );
 }
 
 const testFiles = (folder) =>

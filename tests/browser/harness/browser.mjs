@@ -1,0 +1,64 @@
+// A real Chromium, and pages in it that apply a stream.
+import { after, before } from "node:test";
+import { chromium } from "playwright-core";
+import { chromiumArgs, findChromium } from "../../../scripts/setup/chromium.mjs";
+import { until } from "./until.mjs";
+
+/** One browser for a test file. Returns `open(t, site, config)`, which opens a page in a profile of its own. */
+export function useBrowser() {
+  let browser;
+  before(async () => {
+    browser = await chromium.launch({ executablePath: findChromium(), args: chromiumArgs });
+  });
+  after(() => browser?.close());
+  return async function open(t, site, config) {
+    const context = await browser.newContext();
+    t.after(() => context.close());
+    const page = new Page(await context.newPage(), t);
+    await page.load(`${site}/#${encodeURIComponent(JSON.stringify(config))}`);
+    return page;
+  };
+}
+
+/** A tab with the fixture page (`site/page.js`) in it. */
+export class Page {
+  #page;
+  #t;
+
+  constructor(page, t) {
+    this.#page = page;
+    this.#t = t;
+    page.on("pageerror", (error) => t.diagnostic(`page: ${error.stack ?? error}`));
+    page.on("console", (message) => message.type() === "error" && t.diagnostic(`page: ${message.text()}`));
+  }
+
+  load = (url) => this.#page.goto(url);
+
+  reload = () => this.#page.reload();
+
+  /** Runs a function in the page, with one argument. */
+  run = (body, argument) => this.#page.evaluate(body, argument);
+
+  /** Waits until a function in the page returns something truthy, and returns that. */
+  until = (what, body, argument, deadlineMs) => until(what, () => this.run(body, argument), deadlineMs);
+
+  /** What the page has applied, in its order. */
+  applied = () => this.run(() => fixture.applied);
+
+  untilApplied = (count) =>
+    this.until(`${count} events applied`, (count) => fixture.applied.length >= count && fixture.applied.length, count);
+
+  untilConnected = () => this.until("the page is connected", () => fixture.client.stats()?.state === "connected");
+
+  /** Duplicates this tab as browsers do: `window.open` of the same origin copies the sessionStorage. */
+  async duplicate() {
+    const [copy] = await Promise.all([
+      this.#page.waitForEvent("popup"),
+      this.run(() => void window.open(location.href)),
+    ]);
+    await copy.waitForLoadState();
+    return new Page(copy, this.#t);
+  }
+
+  close = () => this.#page.close();
+}

@@ -1,0 +1,10 @@
+// Everything that a test of this folder needs.
+export { useBrowser } from "./browser.mjs";
+export { produce, runEvents } from "./produce.mjs";
+export { startProxy } from "./proxy.mjs";
+export { seeded } from "./random.mjs";
+export { startServer } from "./server.mjs";
+export { startSite } from "./site.mjs";
+export { newSecret, sign } from "./token.mjs";
+export { DEADLINE_MS, until } from "./until.mjs";
+export { verdict } from "./verdict.mjs";

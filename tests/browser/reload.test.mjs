@@ -1,0 +1,50 @@
+// The page is reloaded in the middle of a run.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { produce, seeded, startServer, startSite, until, useBrowser, verdict } from "./harness/index.mjs";
+
+const open = useBrowser();
+
+const EVENTS = 1_000;
+
+test("a page that commits the position with its state applies each event exactly once [AW-PROMISE]", async (t) => {
+  const random = seeded(t);
+  const [server, site] = [await startServer(t), await startSite(t)];
+  const page = await open(t, site, { socket: server.socketUrl, stream: "run:1", handler: "async", commits: true });
+  await page.untilConnected();
+
+  const producing = produce(server, "run:1", { from: 1, upto: EVENTS });
+  for (let reloads = 1; reloads <= 3; reloads++) {
+    await page.untilApplied((reloads * EVENTS) / 5 + random.below(EVENTS / 10));
+    await page.reload();
+  }
+  await producing;
+  await verdict(server, "run:1", page);
+});
+
+test("the same consumer resumes after a reload: nothing confirmed comes again, nothing is missing", async (t) => {
+  const [server, site] = [await startServer(t), await startSite(t)];
+  const page = await open(t, site, { socket: server.socketUrl, stream: "run:2" });
+  const producing = produce(server, "run:2", { from: 1, upto: EVENTS });
+  await page.untilApplied(EVENTS / 4);
+  const before = await page
+    .run(() => {
+      addEventListener("pagehide", () => sessionStorage.setItem("before", JSON.stringify(fixture.applied)));
+    })
+    .then(() => page.reload())
+    .then(() => page.run(() => JSON.parse(sessionStorage.getItem("before"))));
+  await producing;
+
+  const head = await server.head("run:2");
+  await until("everything is confirmed by one consumer", async () => {
+    const views = await server.consumers("run:2");
+    return views.length === 1 && views[0].confirmed === head && views[0].unsettled === 0;
+  });
+  const after = await page.applied();
+  const log = await server.log("run:2");
+  assert.deepEqual(
+    [...before, ...after].map(({ id }) => id),
+    log.map(({ id }) => id),
+    "both page lives together applied the log: a synchronous handler's events are confirmed as they are applied",
+  );
+});
