@@ -16,5 +16,5 @@ pub mod base;
 pub mod deliver;
 pub mod receive;
 #[cfg(target_arch = "wasm32")]
-mod web;
+pub mod web;
 pub mod wire;
