@@ -1,0 +1,334 @@
+import { deviceIdentity, type Identity, tabIdentity } from "./consumer.js";
+import { Emitter, type ListenOptions, type Off } from "./emitter.js";
+import { Engine, loadEngine, newId } from "./engine.js";
+import { AckwireError, type AckwireErrorCode, describe } from "./errors.js";
+import { EngineHost } from "./host.js";
+import { Loop } from "./loop.js";
+import {
+  type AckwireOptions,
+  checkOptions,
+  checkSubscribe,
+  checkUrl,
+  invalid,
+  type KeyValueStore,
+  type Settings,
+  type SubscribeOptions,
+} from "./options.js";
+import { Outbox, type PublishOptions } from "./outbox.js";
+import { Store } from "./store.js";
+import { StreamSubscription, type Subscription } from "./subscription.js";
+import type { ClientNotices, Published, State, StateChange, Stats } from "./types.js";
+
+/** Most subscriptions of a client, as of a server's connection. */
+const MAX_SUBSCRIPTIONS = 100;
+
+interface Waiter {
+  resolve(): void;
+  reject(error: unknown): void;
+}
+
+/** A connection to a server, with its subscriptions. Does nothing before `connect()`. */
+export class Ackwire {
+  readonly #url: string;
+  readonly #options: AckwireOptions;
+  readonly #settings: Settings;
+  readonly #loop = new Loop();
+  readonly #emitter = new Emitter<ClientNotices>();
+  /** In the order in which they were made. */
+  readonly #subscriptions = new Set<StreamSubscription>();
+  readonly #outbox = new Outbox((call) => this.#enter(call));
+  #engine: Engine | undefined;
+  #starting: Promise<void> | undefined;
+  #identity: Identity | undefined;
+  #store: KeyValueStore | undefined;
+  #state: State = "idle";
+  /** Why it failed for good, while it has. */
+  #failure: AckwireError | undefined;
+  #tokenError: unknown;
+  #connecting: Waiter[] = [];
+  #flushing: Waiter[] = [];
+
+  /**
+   * @param url The socket's address: `ws:` or `wss:`, without credentials, tokens or a fragment.
+   * @throws {AckwireError} `invalid_url`, `invalid_option`
+   */
+  constructor(url: string | URL, options: AckwireOptions = {}) {
+    this.#url = checkUrl(url);
+    this.#settings = checkOptions(options);
+    this.#options = { ...options };
+  }
+
+  /** How it stands. */
+  get state(): State {
+    return this.#state;
+  }
+
+  /** Whose confirmations are tracked; known once `connect()` has begun, and before that only if it was given. */
+  get consumer(): string | undefined {
+    const { consumer = "tab" } = this.#options;
+    return this.#identity?.name ?? (consumer === "tab" || consumer === "device" ? undefined : consumer);
+  }
+
+  /**
+   * Connects. Resolves when the server has welcomed the client, however many tries that takes; rejects when it has
+   * failed for good, when it is closed, or with the signal's reason (the tries go on then: use `close()` to end them).
+   *
+   * @throws {AckwireError} `wasm_load_failed`, `forbidden`, `replaced`, `token_refused`, `tries_exhausted`, `closed`
+   */
+  async connect({ signal }: { signal?: AbortSignal } = {}): Promise<void> {
+    signal?.throwIfAborted();
+    this.#starting ??= this.#start();
+    try {
+      await abortable(this.#starting, signal);
+    } catch (error) {
+      if (!this.#engine) this.#starting = undefined;
+      throw error;
+    }
+    this.#assertOpen();
+    this.#enter((engine) => engine.connect());
+    if (this.#state === "connected") return;
+    await abortable(new Promise<void>((resolve, reject) => this.#connecting.push({ resolve, reject })), signal);
+  }
+
+  /**
+   * Receives a stream. Works before `connect()` as well.
+   *
+   * @throws {AckwireError} `invalid_argument`, `invalid_option`, `already_subscribed`, `too_many_subscriptions`, `closed`
+   */
+  subscribe<Events extends object = Record<string, unknown>>(
+    stream: string,
+    options: SubscribeOptions = {},
+  ): Subscription<Events> {
+    this.#assertOpen();
+    const settings = checkSubscribe(stream, options);
+    if ([...this.#subscriptions].some((held) => held.stream === stream)) {
+      throw new AckwireError("already_subscribed", `this client is subscribed to ${JSON.stringify(stream)} already`);
+    }
+    if (this.#subscriptions.size >= MAX_SUBSCRIPTIONS) {
+      throw new AckwireError("too_many_subscriptions", `a client has at most ${MAX_SUBSCRIPTIONS} subscriptions`);
+    }
+    const owner = {
+      loop: this.#loop,
+      enter: <T>(call: (engine: Engine) => T) => this.#enter(call),
+      error: (error: AckwireError) => this.#report(error),
+      forget: (gone: StreamSubscription) => this.#subscriptions.delete(gone),
+    };
+    const subscription = new StreamSubscription(owner, settings, options.confirm === "manual");
+    this.#subscriptions.add(subscription);
+    this.#attach(subscription);
+    const { signal } = options;
+    if (signal?.aborted) subscription.unsubscribe();
+    else signal?.addEventListener("abort", () => subscription.unsubscribe(), { once: true });
+    return subscription as unknown as Subscription<Events>;
+  }
+
+  /** Listens to what happens to the client; see {@link ClientNotices}. */
+  on<Name extends keyof ClientNotices>(
+    name: Name,
+    listener: (notice: ClientNotices[Name]) => void,
+    options?: ListenOptions,
+  ): Off {
+    if (name !== "state" && name !== "error") {
+      throw invalid(
+        "name",
+        "is one of state, error; a stream's notices are for its subscription",
+        name,
+        "invalid_argument",
+      );
+    }
+    return this.#emitter.on(name, listener, options);
+  }
+
+  /**
+   * Appends an event to a stream. Resolves once the log has it; until then it is kept in memory, and sent again after
+   * each reconnect. The log takes an id once, so repeating a publish with its id is safe. Aborting the signal ends the
+   * waiting, not the sending.
+   *
+   * @throws {AckwireError} `invalid_argument`, `outbox_full` (1,000 wait), `too_large`, `closed`, or what the server
+   * answered: `forbidden`, `stream_ended`, `invalid_request`, …
+   */
+  async publish(stream: string, type: string, data: unknown, options: PublishOptions = {}): Promise<Published> {
+    this.#assertOpen();
+    options.signal?.throwIfAborted();
+    return abortable(this.#outbox.publish(stream, type, data, options), options.signal);
+  }
+
+  /** What it has counted. */
+  stats(): Stats {
+    const counted = this.#enter((engine) => engine.stats() as Omit<Stats, "state">);
+    const unhandled = (stream: string) =>
+      [...this.#subscriptions].find((held) => held.stream === stream)?.delivery.unhandled ?? 0;
+    return {
+      connections: 0,
+      unknown_frames: 0,
+      stale_frames: 0,
+      acks: 0,
+      nacks: 0,
+      outbox: this.#outbox.size,
+      ...counted,
+      state: this.#state,
+      subscriptions: (counted?.subscriptions ?? []).map((held) => ({ ...held, unhandled: unhandled(held.stream) })),
+    };
+  }
+
+  /** Confirms at once what has been handled. Resolves when that is sent and every publish is answered. */
+  async flush({ signal }: { signal?: AbortSignal } = {}): Promise<void> {
+    signal?.throwIfAborted();
+    this.#assertOpen();
+    if (!this.#engine) return;
+    const flushed = new Promise<void>((resolve, reject) => this.#flushing.push({ resolve, reject }));
+    this.#enter((engine) => engine.flush());
+    await abortable(flushed, signal);
+  }
+
+  /** Confirms what has been handled, and ends everything. What is still with its handlers comes again in the next page. */
+  async close(): Promise<void> {
+    const previous = this.#state;
+    if (previous === "closed") return;
+    const closed = new AckwireError("closed", "the client was closed");
+    const engine = this.#engine;
+    this.#enter((engine) => engine.close());
+    this.#engine = undefined;
+    for (const subscription of this.#subscriptions) subscription.end();
+    this.#subscriptions.clear();
+    this.#outbox.close(closed);
+    this.#settle(closed);
+    this.#identity?.release();
+    // Without an engine nobody else says so.
+    if (!engine) this.#changed({ current: "closed", previous, reason: "application" });
+  }
+
+  /** Loads what is needed, and hands over what was asked for meanwhile. */
+  async #start(): Promise<void> {
+    this.#assertOpen();
+    await loadEngine(this.#options.wasm);
+    const { consumer = "tab" } = this.#options;
+    const store = (this.#store ??= this.#openStore(consumer));
+    const { origin, pathname } = new URL(this.#url);
+    const scope = `${origin}${pathname}`;
+    const identity = await identify(consumer, store, scope);
+    if (this.#state === "closed") {
+      identity.release();
+      this.#assertOpen();
+    }
+    this.#identity = identity;
+    const key = `ackwire:positions:${scope}:${identity.name}`;
+    const checkpoint = store.getItem(key) ?? undefined;
+    const host = new EngineHost(this.#loop, {
+      subscription: (id) => [...this.#subscriptions].find((held) => held.id === id),
+      state: (change) => this.#changed(change),
+      error: (code, message) => this.#report(this.#toError(code, message)),
+      published: (stream, published) => this.#outbox.published(stream, published),
+      rejected: (stream, id, code, message) => this.#outbox.rejected(stream, id, this.#toError(code, message)),
+      flushed: () => this.#settleFlush(),
+      askToken: () => this.#answerToken(),
+      keepCheckpoint: (text) => store.setItem(key, text),
+    });
+    this.#engine = new Engine(host, this.#url, identity.name, this.#settings, checkpoint);
+    for (const subscription of this.#subscriptions) this.#attach(subscription);
+    this.#outbox.start(newId);
+  }
+
+  #openStore(consumer: string): KeyValueStore {
+    const { storage } = this.#options;
+    const browser = () => {
+      const name = consumer === "device" ? "localStorage" : "sessionStorage";
+      const found = globalThis[name];
+      if (!found) throw new Error(`there is no ${name} here`);
+      return found;
+    };
+    const open = storage === "memory" ? undefined : storage ? () => storage : browser;
+    return new Store(open, (error) => this.#loop.tell(() => this.#report(error)));
+  }
+
+  #attach(subscription: StreamSubscription): void {
+    this.#enter((engine) => {
+      subscription.id = engine.subscribe(subscription.settings);
+    });
+  }
+
+  /** Calls the engine, if there is one; then the application, unless this call came from there. */
+  #enter<T>(call: (engine: Engine) => T): T | undefined {
+    if (!this.#engine) return undefined;
+    try {
+      return call(this.#engine);
+    } catch (thrown) {
+      // The engine throws codes; anything else is a fault of its own.
+      if (typeof thrown !== "string") throw thrown;
+      throw this.#toError(thrown, `the engine refused the call: ${thrown}`);
+    } finally {
+      this.#loop.run();
+    }
+  }
+
+  #changed(change: StateChange): void {
+    this.#state = change.current;
+    this.#failure = change.current === "failed" ? failureOf(change) : undefined;
+    if (change.current === "connected") {
+      for (const { resolve } of this.#connecting.splice(0)) resolve();
+    } else if (this.#failure) {
+      this.#settle(this.#failure);
+      for (const subscription of this.#subscriptions) subscription.stopIterators(this.#failure);
+    }
+    this.#emitter.emit("state", change);
+  }
+
+  /** Nobody need wait any longer. */
+  #settle(error: AckwireError): void {
+    for (const { reject } of [...this.#connecting.splice(0), ...this.#flushing.splice(0)]) reject(error);
+  }
+
+  #settleFlush(): void {
+    for (const { resolve } of this.#flushing.splice(0)) resolve();
+  }
+
+  async #answerToken(): Promise<void> {
+    const { token } = this.#options;
+    try {
+      const answer = typeof token === "function" ? await token() : token;
+      if (typeof answer !== "string" || answer === "") throw new TypeError("the token callback returned no text");
+      this.#enter((engine) => engine.token(answer));
+    } catch (thrown) {
+      this.#tokenError = thrown;
+      this.#enter((engine) => engine.tokenFailed(describe(thrown)));
+    }
+  }
+
+  #report(error: AckwireError): void {
+    if (!this.#emitter.emit("error", error)) console.warn(`ackwire: ${error.code}: ${error.message}`);
+  }
+
+  #toError(code: string, message: string): AckwireError {
+    return new AckwireError(code as AckwireErrorCode, message, code === "token_failed" ? this.#tokenError : undefined);
+  }
+
+  #assertOpen(): void {
+    if (this.#state === "closed") throw new AckwireError("closed", "this client was closed");
+  }
+}
+
+async function identify(consumer: string, store: KeyValueStore, scope: string): Promise<Identity> {
+  if (consumer === "tab") return tabIdentity(store, scope, newId);
+  if (consumer === "device") return deviceIdentity(store, newId);
+  return { name: consumer, release: () => {} };
+}
+
+/** What made a client give up. */
+function failureOf({ reason, code, detail }: StateChange): AckwireError {
+  const said = detail ? `: ${detail}` : "";
+  if (code === 4409) return new AckwireError("replaced", `a newer connection of this consumer took over${said}`);
+  if (code === 4403) return new AckwireError("forbidden", `the server does not allow this connection${said}`);
+  if (reason === "token_refused") return new AckwireError(reason, `the server refused the token three times${said}`);
+  if (reason === "tries_exhausted") return new AckwireError(reason, `the limit of tries was met${said}`);
+  return new AckwireError("other", `the connection failed for good (${reason})${said}`);
+}
+
+/** The promise, or the signal's reason if that comes first. */
+function abortable<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (!signal) return promise;
+  return new Promise((resolve, reject) => {
+    const onAbort = () => reject(signal.reason);
+    signal.addEventListener("abort", onAbort, { once: true });
+    promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", onAbort));
+  });
+}

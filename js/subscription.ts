@@ -1,0 +1,204 @@
+import { Delivery, type Handler } from "./delivery.js";
+import { Emitter, type ListenOptions, type Off } from "./emitter.js";
+import type { Engine } from "./engine.js";
+import { type AckwireError, describe, reportUncaught } from "./errors.js";
+import type { DeliveredEvent, WireEvent } from "./event.js";
+import { EventIterator } from "./iterator.js";
+import type { Loop } from "./loop.js";
+import { checkName, invalid, type SubscribeSettings } from "./options.js";
+import type { AckwireEvent, EventOf, FailOptions, Positions, SubscriptionNotices } from "./types.js";
+
+/**
+ * One stream, being received. Made by `client.subscribe`.
+ *
+ * Events wait, here and on the server, until the first handler is attached or the first loop asks; handlers attached in
+ * the same task all see the first event. From then on an event that no handler matches is confirmed, and counted as
+ * unhandled.
+ */
+export interface Subscription<Events extends object = Record<string, unknown>> extends AsyncIterable<EventOf<Events>> {
+  /** The stream's name. */
+  readonly stream: string;
+  /** How far it has come. */
+  readonly position: Positions;
+  /**
+   * Handles events of a type, or of every type (`"*"`). All handlers that match an event run for it, those of its type
+   * first. When all have returned, and every promise that they returned has settled, the event is confirmed; if one
+   * threw or rejected, it failed, and the server sends it again. The next event waits for that (see `concurrency`).
+   */
+  handle(type: "*", handler: (event: EventOf<Events>) => unknown, options?: ListenOptions): Off;
+  handle<Type extends keyof Events & string>(
+    type: Type,
+    handler: (event: AckwireEvent<Events[Type], Type>) => unknown,
+    options?: ListenOptions,
+  ): Off;
+  /** Listens to what happens to the stream; see {@link SubscriptionNotices}. */
+  on<Name extends keyof SubscriptionNotices>(
+    name: Name,
+    listener: (notice: SubscriptionNotices[Name]) => void,
+    options?: ListenOptions,
+  ): Off;
+  /** Ends it: what is settled is confirmed, the rest is left for the consumer's next subscription. */
+  unsubscribe(): void;
+  /**
+   * Every event, one at a time: an event is confirmed when the next one is asked for. The loop ends with the stream,
+   * or with the subscription; it throws when the connection has failed for good. A loop that is left early fails the
+   * event that it held, so that it comes again: call `event.confirm()` before `break`.
+   */
+  [Symbol.asyncIterator](): AsyncIterableIterator<EventOf<Events>>;
+}
+
+/** What a subscription needs of its client. */
+export interface SubscriptionOwner {
+  readonly loop: Loop;
+  /** Calls the engine, if there is one, then the application. */
+  enter<T>(call: (engine: Engine) => T): T | undefined;
+  /** Takes an error that the subscription's application does not listen to. */
+  error(error: AckwireError): void;
+  forget(subscription: StreamSubscription): void;
+}
+
+const NOTICES: Record<keyof SubscriptionNotices, true> = {
+  subscribed: true,
+  gap: true,
+  repaired: true,
+  lost: true,
+  reset: true,
+  ended: true,
+  failed: true,
+  error: true,
+};
+
+const NOWHERE: Positions = { epoch: null, received: 0, delivered: 0, confirmed: 0 };
+
+export class StreamSubscription implements Subscription<Record<string, unknown>> {
+  readonly settings: SubscribeSettings;
+  readonly delivery: Delivery;
+  /** The engine's number for it; 0 until the engine is there, and after the end. */
+  id = 0;
+
+  readonly #owner: SubscriptionOwner;
+  readonly #emitter = new Emitter<SubscriptionNotices>();
+  readonly #iterators = new Set<EventIterator>();
+  #ended: { seq: number } | undefined;
+  #isOver = false;
+
+  constructor(owner: SubscriptionOwner, settings: SubscribeSettings & { concurrency: number }, manual: boolean) {
+    this.settings = settings;
+    this.#owner = owner;
+    const { stream, concurrency } = settings;
+    this.delivery = new Delivery({ stream, concurrency, manual }, owner.loop, this, this);
+  }
+
+  get stream(): string {
+    return this.settings.stream;
+  }
+
+  get position(): Positions {
+    return (this.id > 0 && this.#owner.enter((engine) => engine.position(this.id))) || NOWHERE;
+  }
+
+  handle(type: string, handler: (event: never) => unknown, { signal }: ListenOptions = {}): Off {
+    if (type !== "*") checkName("type", type, 100, "invalid_argument");
+    if (typeof handler !== "function") throw invalid("handler", "is a function", handler, "invalid_argument");
+    return this.delivery.handle(type, handler as Handler, signal);
+  }
+
+  on<Name extends keyof SubscriptionNotices>(
+    name: Name,
+    listener: (notice: SubscriptionNotices[Name]) => void,
+    options?: ListenOptions,
+  ): Off {
+    if (!(name in NOTICES)) {
+      const rule = `is one of ${Object.keys(NOTICES).join(", ")}; the stream's own events are for \`handle\``;
+      throw invalid("name", rule, name, "invalid_argument");
+    }
+    return this.#emitter.on(name, listener, options);
+  }
+
+  unsubscribe(): void {
+    const { id } = this;
+    if (!this.#isOver) this.#owner.forget(this);
+    this.end();
+    if (id > 0) this.#owner.enter((engine) => engine.unsubscribe(id));
+  }
+
+  [Symbol.asyncIterator](): AsyncIterableIterator<AckwireEvent> {
+    const iterator = new EventIterator(this.delivery, () => this.#iterators.delete(iterator));
+    if (this.#isOver) iterator.finish();
+    else this.#iterators.add(iterator);
+    return iterator;
+  }
+
+  // --- told by the client ---
+
+  deliver(events: readonly WireEvent[], start: number, end: number): void {
+    this.delivery.add(events, start, end);
+  }
+
+  notice<Name extends "subscribed" | "gap" | "repaired" | "lost" | "reset">(
+    name: Name,
+    notice: SubscriptionNotices[Name],
+  ): void {
+    if (name === "subscribed") {
+      this.delivery.replayedUpto = (notice as SubscriptionNotices["subscribed"]).replayedUpto;
+    } else if (name === "lost") {
+      this.delivery.abandon(notice as SubscriptionNotices["lost"]);
+    } else if (name === "reset") {
+      this.#ended = undefined;
+      this.delivery.abandon();
+    }
+    this.#emitter.emit(name, notice);
+  }
+
+  /** The application hears of it when the last event is handled. */
+  complete(seq: number): void {
+    this.#ended = { seq };
+    this.#owner.loop.wake(this.delivery);
+  }
+
+  refuse(error: AckwireError): void {
+    if (!this.#emitter.emit("error", error)) this.#owner.error(error);
+    this.stopIterators(error);
+  }
+
+  /** Over, for whatever reason: nothing more is handed over. */
+  end(): void {
+    this.#isOver = true;
+    this.id = 0;
+    this.delivery.close();
+    this.stopIterators();
+  }
+
+  stopIterators(error?: AckwireError): void {
+    for (const iterator of this.#iterators) iterator.finish(error);
+  }
+
+  // --- told by the delivery ---
+
+  confirmRun(after: number, upto: number): void {
+    const { id } = this;
+    if (id > 0) this.#owner.enter((engine) => engine.confirmRun(id, after, upto));
+  }
+
+  confirm({ seq, attempt }: DeliveredEvent): void {
+    const { id } = this;
+    if (id > 0) this.#owner.enter((engine) => engine.confirm(id, seq, attempt));
+  }
+
+  fail({ seq, attempt }: DeliveredEvent, error: unknown, { retry = true }: FailOptions): void {
+    const { id } = this;
+    if (id > 0) this.#owner.enter((engine) => engine.fail(id, seq, attempt, describe(error), retry));
+  }
+
+  handlerFailed(event: DeliveredEvent, error: unknown): void {
+    if (!this.#emitter.emit("failed", { event, error })) reportUncaught(error);
+  }
+
+  idle(): void {
+    const ended = this.#ended;
+    if (!ended) return;
+    this.#ended = undefined;
+    this.#emitter.emit("ended", ended);
+    this.stopIterators();
+  }
+}
