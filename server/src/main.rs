@@ -2,7 +2,7 @@
 
 use ackwire_server::{
     config::{Config, LogFormat, LogKind},
-    log::{Log, MemoryLog},
+    log::{Log, MemoryLog, SqliteLog},
     run,
 };
 use clap::Parser;
@@ -36,7 +36,7 @@ async fn serve(config: Config) -> Result<(), Box<dyn Error>> {
     config.check_address(config.bind)?;
     let log: Arc<dyn Log> = match config.log {
         LogKind::Memory => Arc::new(MemoryLog::new(config.retention())),
-        LogKind::Sqlite => return Err("soon".into()),
+        LogKind::Sqlite => Arc::new(SqliteLog::open(&config.data, config.retention())?),
     };
     let address = config.address();
     let listener = TcpListener::bind(address).await.map_err(|error| {

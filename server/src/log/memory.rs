@@ -203,19 +203,22 @@ impl Stream {
     }
 
     fn read(&self, range: SeqRange, limit: PageLimit) -> Page {
-        let end = range.upto().min(self.head()).max(range.after());
-        let first = range.after().get().saturating_sub(self.trimmed_upto.get()) as usize;
-        let last = end.get().saturating_sub(self.trimmed_upto.get()) as usize;
+        let index = |seq: Seq| seq.get().saturating_sub(self.trimmed_upto.get()) as usize;
+        let last = index(range.upto()).min(self.entries.len());
+        let first = index(range.after()).min(last);
         let (mut entries, mut bytes) = (Vec::new(), 0);
-        for stored in self.entries.range(first.min(last)..last) {
+        for stored in self.entries.range(first..last) {
             bytes += stored.entry.bytes();
             if !entries.is_empty() && (entries.len() >= limit.events || bytes > limit.bytes) {
                 break;
             }
             entries.push(stored.entry.clone());
         }
-        let cut = entries.last().map(|entry| entry.event().seq).filter(|_| entries.len() < last.saturating_sub(first));
-        Page { epoch: self.epoch.clone(), entries, upto: cut.unwrap_or(end), oldest: self.oldest() }
+        let upto = match entries.last() {
+            Some(cut) if entries.len() < last - first => cut.event().seq,
+            _ => range.upto().min(self.head()).max(range.after()),
+        };
+        Page { epoch: self.epoch.clone(), entries, upto, oldest: self.oldest() }
     }
 
     /// Whether anything was trimmed.

@@ -1,16 +1,18 @@
 //! Where events live: one ordered log for each stream, and what each consumer has confirmed of it.
 //!
 //! [`Log`] is what the rest of the server knows. [`MemoryLog`] keeps everything in the process and forgets it at its
-//! end; the SQLite log keeps everything in one file. Both pass `tests/log_conformance.rs`.
+//! end; [`SqliteLog`] keeps everything in one file. Both pass `tests/log_conformance.rs`.
 
 mod error;
 mod memory;
 mod retention;
+mod sqlite;
 mod watchers;
 
 pub use error::LogError;
 pub use memory::MemoryLog;
 pub use retention::Retention;
+pub use sqlite::{OpenError, SqliteLog};
 
 use ackwire::{
     deliver::Entry,

@@ -25,6 +25,11 @@ impl Default for Retention {
 }
 
 impl Retention {
+    /// Whether events are ever trimmed.
+    pub(super) fn has_bounds(&self) -> bool {
+        self.events.is_some() || self.bytes.is_some() || self.age.is_some()
+    }
+
     /// Whether a stream that holds this much must let its oldest event go.
     pub(super) fn exceeded(&self, events: u64, bytes: u64, oldest_at: u64, now: u64) -> bool {
         self.events.is_some_and(|most| events > most)

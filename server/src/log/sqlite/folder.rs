@@ -1,0 +1,97 @@
+//! The data folder, and what can be wrong with it, in words that say what to do.
+
+use rusqlite::ErrorCode;
+use std::{
+    fs::{self, File, TryLockError},
+    io,
+    path::{Path, PathBuf},
+};
+
+use crate::log::LogError;
+
+/// Why the log could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// Another server has it.
+    #[error(
+        "the data folder {0} is in use by another server: stop that one, or give this one a folder of its own with \
+         --data (ACKWIRE_DATA)"
+    )]
+    InUse(PathBuf),
+    /// It cannot be made, read or written.
+    #[error(
+        "the data folder {folder} cannot be used: {problem}: make it writable for this user, or name another with \
+         --data (ACKWIRE_DATA)"
+    )]
+    Unusable {
+        /// Which folder.
+        folder: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// A newer server made it.
+    #[error(
+        "the log in {folder} has schema version {found}, and this server knows versions up to {known}: run a newer \
+         server, or name another folder with --data (ACKWIRE_DATA)"
+    )]
+    TooNew {
+        /// Which folder.
+        folder: PathBuf,
+        /// The version that it has.
+        found: i64,
+        /// The newest version that this server knows.
+        known: i64,
+    },
+}
+
+/// A data folder that belongs to this process until it is dropped.
+pub(super) struct Folder {
+    path: PathBuf,
+    /// Locked. The system frees it when the process ends, however it ends.
+    _lock: File,
+}
+
+impl Folder {
+    pub(super) fn claim(path: &Path) -> Result<Self, OpenError> {
+        let unusable = |error: io::Error| OpenError::Unusable { folder: path.to_owned(), problem: error.to_string() };
+        fs::create_dir_all(path).map_err(unusable)?;
+        // The folder's full name, so that a message does not depend on where it is read.
+        let path = path.canonicalize().map_err(unusable)?;
+        let lock = File::options().create(true).truncate(false).write(true).open(path.join("ackwire.lock"));
+        let lock = lock.map_err(unusable)?;
+        match lock.try_lock() {
+            Ok(()) => Ok(Self { path, _lock: lock }),
+            Err(TryLockError::WouldBlock) => Err(OpenError::InUse(path)),
+            Err(TryLockError::Error(error)) => Err(unusable(error)),
+        }
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Where the database is.
+    pub(super) fn database(&self) -> PathBuf {
+        self.path.join("ackwire.db")
+    }
+}
+
+/// What a failure of the database means to someone who can do something about it.
+pub(super) fn explain(error: &rusqlite::Error, folder: &Path) -> LogError {
+    let folder = folder.display();
+    LogError::Unavailable(match error.sqlite_error_code() {
+        Some(ErrorCode::DiskFull) => {
+            format!("the disk of the data folder {folder} is full: free some space and try again")
+        }
+        Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => {
+            format!("the data folder {folder} cannot be written ({error}): make it writable and try again")
+        }
+        Some(ErrorCode::SystemIoFailure) => {
+            format!("the disk of the data folder {folder} fails ({error}): see whether it is full or broken")
+        }
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
+            format!("the log in {folder} is damaged ({error}): restore it from a backup")
+        }
+        _ => format!("the log in {folder} failed ({error}); try again"),
+    })
+}

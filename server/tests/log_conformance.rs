@@ -1,0 +1,357 @@
+//! What every log must do, run against each of them.
+
+use ackwire::wire::{ConsumerId, EventId, EventType, Meta, Priority, Seq, SeqRange, StreamName};
+use ackwire_server::log::{Appended, ConsumerKey, Log, LogError, MemoryLog, NewEvent, PageLimit, Retention, SqliteLog};
+use serde_json::value::RawValue;
+use std::{sync::Arc, time::Duration};
+use tempfile::TempDir;
+
+/// A log, and how to open it anew.
+struct Place {
+    folder: Option<TempDir>,
+    retention: Retention,
+}
+
+impl Place {
+    fn open(&self) -> Arc<dyn Log> {
+        match &self.folder {
+            Some(folder) => Arc::new(SqliteLog::open(folder.path(), self.retention.clone()).unwrap()),
+            None => Arc::new(MemoryLog::new(self.retention.clone())),
+        }
+    }
+}
+
+/// Runs `$test` against every log, with a retention.
+macro_rules! conformance {
+    ($($test:ident($retention:expr)),* $(,)?) => {
+        mod memory {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $test() {
+                super::$test(super::Place { folder: None, retention: $retention }).await;
+            })*
+        }
+        mod sqlite {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $test() {
+                let folder = Some(tempfile::tempdir().unwrap());
+                super::$test(super::Place { folder, retention: $retention }).await;
+            })*
+        }
+    };
+}
+
+conformance! {
+    keeps_order_and_data(super::Retention::default()),
+    an_id_is_appended_once(super::Retention::default()),
+    concurrent_producers_share_one_order(super::Retention::default()),
+    pages_cover_what_they_say(super::Retention::default()),
+    an_ended_stream_takes_no_more(super::Retention::default()),
+    a_refused_append_leaves_nothing(super::Retention::default()),
+    streams_are_listed_by_name(super::Retention::default()),
+    looking_does_not_create(super::Retention::default()),
+    watchers_wake(super::Retention::default()),
+    consumers_are_kept_apart(super::Retention::default()),
+    keeps_the_newest_events(super::Retention { events: Some(10), ..super::Retention::default() }),
+    keeps_within_bytes(super::Retention { bytes: Some(1000), ..super::Retention::default() }),
+    keeps_what_is_young(super::Retention { age: Some(super::HOUR), consumers: Some(super::HOUR), ..super::Retention::default() }),
+    a_seq_is_never_given_twice(super::Retention { events: Some(1), age: Some(super::HOUR), ..super::Retention::default() }),
+}
+
+const HOUR: Duration = Duration::from_secs(3600);
+
+/// Longer than [`HOUR`] from now.
+fn hours_later() -> u64 {
+    ackwire_server::clock::unix_ms() + 2 * HOUR.as_millis() as u64
+}
+
+fn stream(name: &str) -> StreamName {
+    StreamName::new(name).unwrap()
+}
+
+fn seq(n: u64) -> Seq {
+    Seq::new(n).unwrap()
+}
+
+fn range(after: u64, upto: u64) -> SeqRange {
+    SeqRange::new(seq(after), seq(upto)).unwrap()
+}
+
+fn event(id: &str, data: &str) -> NewEvent {
+    NewEvent {
+        id: EventId::new(id).unwrap(),
+        event_type: EventType::new("tool_completed").unwrap(),
+        time: 1_700_000_000_000,
+        data: RawValue::from_string(data.into()).unwrap(),
+        priority: Priority::Normal,
+        meta: Meta::new(),
+    }
+}
+
+fn events(ids: impl IntoIterator<Item = u64>) -> Vec<NewEvent> {
+    ids.into_iter().map(|id| event(&id.to_string(), "1")).collect()
+}
+
+fn places(appended: &Appended) -> Vec<(u64, bool)> {
+    appended.events.iter().map(|event| (event.seq.get(), event.duplicate)).collect()
+}
+
+const PAGE: PageLimit = PageLimit { events: 100, bytes: 1 << 20 };
+
+/// [AW-SEQ], [AW-EVENT]
+async fn keeps_order_and_data(place: Place) {
+    let log = place.open();
+    let run = stream("run:1");
+    let mut rich = event("größe \"1\"", r#"{ "text": "größe 🦀", "n": 1e400, "lone": "\ud800" }"#);
+    rich.priority = Priority::Critical;
+    rich.meta = Meta::from([("run_id".into(), "ü".into())]);
+    let appended = log.append(&run, vec![event("a", "null"), rich.clone()]).await.unwrap();
+    assert_eq!(places(&appended), [(1, false), (2, false)]);
+
+    let page = log.read(&run, range(0, 9), PAGE).await.unwrap();
+    assert_eq!((page.epoch, page.upto.get(), page.oldest.get()), (appended.epoch, 2, 1));
+    let kept = page.entries[1].event();
+    assert_eq!((kept.seq.get(), &kept.id, &kept.meta, kept.priority), (2, &rich.id, &rich.meta, rich.priority));
+    let data: [&str; 2] = [page.entries[0].event().data.get(), kept.data.get()];
+    assert_eq!(data[0], "null");
+    for piece in [r#""n": 1e400"#, r#""lone": "\ud800""#] {
+        assert!(data[1].contains(piece), "{} has {piece}", data[1]);
+    }
+    assert!(page.entries[1].json().is_ascii());
+    assert_eq!(log.find(&run, &rich.id).await, Ok(Some(seq(2))));
+    assert_eq!(log.find(&run, &EventId::new("b").unwrap()).await, Ok(None));
+}
+
+/// [AW-EVENT]: an id is unique in its stream; [AW-PUB-1]
+async fn an_id_is_appended_once(place: Place) {
+    let log = place.open();
+    let run = stream("run:1");
+    assert_eq!(places(&log.append(&run, events([7, 8, 7])).await.unwrap()), [(1, false), (2, false), (1, true)]);
+    assert_eq!(places(&log.append(&run, events([8, 9])).await.unwrap()), [(2, true), (3, false)]);
+    let other = log.append(&stream("run:2"), events([7])).await.unwrap();
+    assert_eq!(places(&other), [(1, false)], "another stream has ids of its own");
+    assert_eq!(log.tail(&run).await.unwrap().events, 3);
+}
+
+async fn concurrent_producers_share_one_order(place: Place) {
+    let log = place.open();
+    let run = stream("run:1");
+    let producers = (0..8u64).map(|producer| {
+        let (log, run) = (log.clone(), run.clone());
+        tokio::spawn(async move {
+            let mut last = 0;
+            for n in 0..25 {
+                // Every second one is sent by two producers.
+                let id = if n % 2 == 0 { producer * 100 + n } else { (producer / 2) * 1000 + 500 + n };
+                let placed = places(&log.append(&run, events([id])).await.unwrap());
+                assert!(placed[0].1 || placed[0].0 > last, "a producer's own events keep their order");
+                last = last.max(placed[0].0);
+            }
+        })
+    });
+    for producer in producers.collect::<Vec<_>>() {
+        producer.await.unwrap();
+    }
+    let page = log.read(&run, range(0, 1000), PageLimit { events: 1000, ..PAGE }).await.unwrap();
+    let seqs: Vec<u64> = page.entries.iter().map(|entry| entry.event().seq.get()).collect();
+    assert_eq!(seqs, (1..=seqs.len() as u64).collect::<Vec<_>>());
+    assert_eq!(seqs.len(), 8 * 13 + 4 * 12);
+}
+
+/// [AW-RANGE]
+async fn pages_cover_what_they_say(place: Place) {
+    let log = place.open();
+    let run = stream("run:1");
+    log.append(&run, events(1..=10)).await.unwrap();
+    let size = log.read(&run, range(0, 1), PAGE).await.unwrap().entries[0].bytes();
+    let page = async |range, events, bytes| {
+        let page = log.read(&run, range, PageLimit { events, bytes }).await.unwrap();
+        let seqs: Vec<u64> = page.entries.iter().map(|entry| entry.event().seq.get()).collect();
+        (seqs, page.upto.get())
+    };
+    let all = usize::MAX;
+    assert_eq!(page(range(0, 10), 4, all).await, (vec![1, 2, 3, 4], 4), "cut by the limit of events");
+    assert_eq!(page(range(2, 5), 3, all).await, (vec![3, 4, 5], 5), "exactly full");
+    assert_eq!(page(range(8, 50), 9, all).await, (vec![9, 10], 10), "not beyond the head");
+    assert_eq!(page(range(10, 50), 9, all).await, (vec![], 10), "nothing more");
+    assert_eq!(page(range(20, 50), 9, all).await, (vec![], 20), "never before the range");
+    assert_eq!(page(range(0, 10), 9, 2 * size).await, (vec![1, 2], 2), "cut by the limit of bytes");
+    assert_eq!(page(range(0, 10), 9, 1).await, (vec![1], 1), "one event is always allowed");
+    assert_eq!(page(range(0, Seq::MAX.get()), all, all).await.1, 10);
+}
+
+/// [AW-RECV-7]
+async fn an_ended_stream_takes_no_more(place: Place) {
+    let log = place.open();
+    let run = stream("run:1");
+    log.append(&run, events([1])).await.unwrap();
+    let tail = log.end(&run).await.unwrap();
+    assert!(tail.ended);
+    assert_eq!(log.end(&run).await.unwrap(), tail, "ending it again changes nothing");
+    assert_eq!(log.append(&run, events([1, 2])).await, Err(LogError::StreamEnded));
+    assert_eq!(places(&log.append(&run, events([1, 1])).await.unwrap()), [(1, true), (1, true)]);
+    assert_eq!(log.tail(&run).await.unwrap(), tail);
+    assert!(log.end(&stream("run:2")).await.unwrap().ended, "an empty stream can end, too");
+}
+
+async fn a_refused_append_leaves_nothing(place: Place) {
+    let log = place.open();
+    let run = stream("run:1");
+    log.end(&run).await.unwrap();
+    // Side by side with others, which the same transaction may hold.
+    let (refused, taken) = (log.append(&run, events([1])), stream("run:2"));
+    let (refused, taken) = tokio::join!(refused, log.append(&taken, events([1])));
+    assert_eq!(refused, Err(LogError::StreamEnded));
+    assert!(taken.is_ok());
+    assert_eq!(log.find(&run, &EventId::new("1").unwrap()).await, Ok(None));
+}
+
+async fn streams_are_listed_by_name(place: Place) {
+    let log = place.open();
+    for name in ["b", "a", "c:1", "c:2"] {
+        log.append(&stream(name), events([1])).await.unwrap();
+    }
+    let names = async |after: Option<&str>, limit| {
+        let page = log.streams(after.map(stream).as_ref(), limit).await.unwrap();
+        page.into_iter().map(|(name, tail)| (name.to_string(), tail.head.get())).collect::<Vec<_>>()
+    };
+    assert_eq!(names(None, 2).await, [("a".to_owned(), 1), ("b".to_owned(), 1)]);
+    assert_eq!(names(Some("b"), 9).await, [("c:1".to_owned(), 1), ("c:2".to_owned(), 1)]);
+}
+
+/// Section 8: a stream that is asked for by a subscription exists from then on, with its epoch.
+async fn looking_does_not_create(place: Place) {
+    let log = place.open();
+    let run = stream("run:1");
+    assert_eq!(log.find_tail(&run).await, Ok(None));
+    let tail = log.tail(&run).await.unwrap();
+    assert_eq!((tail.head.get(), tail.oldest.get(), tail.events, tail.bytes, tail.ended), (0, 1, 0, 0, false));
+    assert_eq!(log.find_tail(&run).await, Ok(Some(tail.clone())));
+    assert_eq!(log.append(&run, events([1])).await.unwrap().epoch, tail.epoch);
+    let page = log.read(&stream("run:2"), range(3, 9), PAGE).await.unwrap();
+    assert_eq!((page.entries.len(), page.upto.get()), (0, 3));
+    log.check().await.unwrap();
+}
+
+async fn watchers_wake(place: Place) {
+    let log = place.open();
+    let run = stream("run:1");
+    let mut watch = log.watch(&run);
+    log.append(&stream("run:2"), events([1])).await.unwrap();
+    assert!(!watch.has_changed().unwrap(), "another stream");
+    log.append(&run, events([1])).await.unwrap();
+    watch.changed().await.unwrap();
+    log.end(&run).await.unwrap();
+    watch.changed().await.unwrap();
+    let mut second = log.watch(&run);
+    drop(watch);
+    log.end(&run).await.unwrap();
+    second.changed().await.unwrap();
+}
+
+/// [AW-CONSUMER]
+async fn consumers_are_kept_apart(place: Place) {
+    let log = place.open();
+    let run = stream("run:1");
+    let key = |subject: Option<&str>| ConsumerKey {
+        subject: subject.map(str::to_owned),
+        consumer: ConsumerId::new("tab").unwrap(),
+    };
+    let save = |subject, text: &str| (run.clone(), key(subject), text.to_owned());
+    assert_eq!(log.load_consumer(&run, &key(None)).await, Ok(None));
+    log.save_consumers(vec![save(None, "1"), save(Some("ada"), "2"), save(Some("bob"), "3")]).await.unwrap();
+    log.save_consumers(vec![save(Some("ada"), "4")]).await.unwrap();
+    assert_eq!(log.load_consumer(&run, &key(Some("ada"))).await, Ok(Some("4".into())));
+    assert_eq!(log.load_consumer(&stream("run:2"), &key(None)).await, Ok(None));
+    let all = [(key(None), "1".into()), (key(Some("ada")), "4".into()), (key(Some("bob")), "3".into())];
+    assert_eq!(log.consumers(&run).await.unwrap(), all);
+    assert_eq!(log.consumers(&stream("run:2")).await.unwrap(), []);
+}
+
+async fn keeps_the_newest_events(place: Place) {
+    let log = place.open();
+    let run = stream("run:1");
+    log.append(&run, events(1..=8)).await.unwrap();
+    log.append(&run, events(9..=12)).await.unwrap();
+    let tail = log.tail(&run).await.unwrap();
+    assert_eq!((tail.oldest.get(), tail.head.get(), tail.events), (3, 12, 10));
+    let page = log.read(&run, range(0, 12), PAGE).await.unwrap();
+    assert_eq!((page.entries[0].event().seq.get(), page.entries.len(), page.oldest.get()), (3, 10, 3));
+    let bytes: usize = page.entries.iter().map(|entry| entry.bytes()).sum();
+    assert_eq!(tail.bytes, bytes as u64);
+    assert_eq!(log.read(&run, range(0, 2), PAGE).await.unwrap().upto.get(), 2, "what was trimmed is covered");
+    assert_eq!(places(&log.append(&run, events([2])).await.unwrap()), [(13, false)], "its id is forgotten");
+}
+
+async fn keeps_within_bytes(place: Place) {
+    let log = place.open();
+    let run = stream("run:1");
+    log.append(&run, events(1..=50)).await.unwrap();
+    let tail = log.tail(&run).await.unwrap();
+    assert!(tail.bytes <= 1000 && tail.bytes > 800, "{tail:?}");
+    log.append(&run, vec![event("large", &format!("\"{}\"", "x".repeat(2000)))]).await.unwrap();
+    let tail = log.tail(&run).await.unwrap();
+    assert_eq!((tail.events, tail.oldest.get(), tail.head.get()), (1, 51, 51), "the newest stays");
+}
+
+async fn keeps_what_is_young(place: Place) {
+    let log = place.open();
+    let run = stream("run:1");
+    let consumer = ConsumerKey { subject: None, consumer: ConsumerId::new("tab").unwrap() };
+    log.append(&run, events(1..=2500)).await.unwrap();
+    log.save_consumers(vec![(run.clone(), consumer.clone(), "1".into())]).await.unwrap();
+    log.trim(ackwire_server::clock::unix_ms()).await.unwrap();
+    assert_eq!(log.tail(&run).await.unwrap().events, 2500);
+    assert!(log.load_consumer(&run, &consumer).await.unwrap().is_some());
+
+    let mut watch = log.watch(&run);
+    log.trim(hours_later()).await.unwrap();
+    watch.changed().await.unwrap();
+    let tail = log.tail(&run).await.unwrap();
+    assert_eq!((tail.oldest.get(), tail.head.get(), tail.events, tail.bytes), (2501, 2500, 0, 0));
+    assert_eq!(log.load_consumer(&run, &consumer).await, Ok(None));
+}
+
+/// [AW-SEQ]
+async fn a_seq_is_never_given_twice(place: Place) {
+    let log = place.open();
+    let run = stream("run:1");
+    log.append(&run, events([1, 2])).await.unwrap();
+    log.trim(hours_later()).await.unwrap();
+    assert_eq!(places(&log.append(&run, events([1])).await.unwrap()), [(3, false)]);
+    drop(log);
+    if place.folder.is_some() {
+        let log = place.open();
+        log.trim(hours_later()).await.unwrap();
+        assert_eq!(places(&log.append(&run, events([1])).await.unwrap()), [(4, false)], "nor after a restart");
+    }
+}
+
+/// [AW-EPOCH]
+#[tokio::test]
+async fn a_log_in_a_file_is_the_same_when_opened_again() {
+    let place = Place { folder: Some(tempfile::tempdir().unwrap()), retention: Retention::default() };
+    let run = stream("run:1");
+    let consumer = ConsumerKey { subject: Some("ada".into()), consumer: ConsumerId::new("tab").unwrap() };
+    let log = place.open();
+    log.append(&run, events(1..=5)).await.unwrap();
+    log.save_consumers(vec![(run.clone(), consumer.clone(), "{}".into())]).await.unwrap();
+    let tail = log.end(&run).await.unwrap();
+    let before = log.read(&run, range(0, 5), PAGE).await.unwrap();
+    drop(log);
+
+    let log = place.open();
+    assert_eq!(log.tail(&run).await.unwrap(), tail);
+    let page = log.read(&run, range(0, 5), PAGE).await.unwrap();
+    assert!(before.entries.iter().map(|entry| entry.json()).eq(page.entries.iter().map(|entry| entry.json())));
+    assert_eq!(log.load_consumer(&run, &consumer).await, Ok(Some("{}".into())));
+    assert_eq!(places(&log.append(&run, events([3])).await.unwrap()), [(3, true)]);
+}
+
+/// [AW-EPOCH]: a log that lost its history starts a new epoch.
+#[tokio::test]
+async fn a_log_in_memory_is_another_one_each_time() {
+    let place = Place { folder: None, retention: Retention::default() };
+    let run = stream("run:1");
+    let epochs = [place.open().tail(&run).await.unwrap().epoch, place.open().tail(&run).await.unwrap().epoch];
+    assert_ne!(epochs[0], epochs[1]);
+}
