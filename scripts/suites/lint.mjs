@@ -1,29 +1,29 @@
 // Formatting, lints, documentation and types. Each check counts as one test.
+import { buildPackage, ensureBuildTools } from "../build.mjs";
 import { run } from "../lib/run.mjs";
 import { Failure, say } from "../lib/step.mjs";
-import { ensureNodeModules } from "../setup/node-modules.mjs";
-import { ensureRust, ensureRustLinters } from "../setup/rust.mjs";
+import { ensureRustLinters } from "../setup/rust.mjs";
 
-const wasm32 = ["--target", "wasm32-unknown-unknown", "--package", "ackwire"];
-const docs = { env: { RUSTDOCFLAGS: "-D warnings" } };
+const wasm = ["--target", "wasm32-unknown-unknown", "--package", "ackwire"];
+const strict = ["--all-targets", "--", "-D", "warnings"];
 
-const checks = [
-  ["Rust is formatted", "cargo", ["fmt", "--all", "--check"]],
-  ["Clippy", "cargo", ["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]],
-  ["Clippy for the browser", "cargo", ["clippy", ...wasm32, "--all-targets", "--", "-D", "warnings"]],
-  ["Rust's documentation", "cargo", ["doc", "--workspace", "--no-deps"], docs],
-  ["JavaScript is formatted and lints", "biome", ["ci", "--error-on-warnings", "."]],
-  ["TypeScript's types", "tsc", ["--noEmit", "--project", "js"]],
-];
+const checks = {
+  "Rust is formatted": () => run("cargo", ["fmt", "--all", "--check"]),
+  Clippy: () => run("cargo", ["clippy", "--workspace", ...strict]),
+  "Clippy for the browser": () => run("cargo", ["clippy", ...wasm, ...strict]),
+  "Rust's documentation": () =>
+    run("cargo", ["doc", "--workspace", "--no-deps"], { env: { RUSTDOCFLAGS: "-D warnings" } }),
+  "JavaScript is formatted and lints": () => run("biome", ["ci", "--error-on-warnings", "."]),
+  "The package builds, its types are right": buildPackage,
+};
 
 export async function lint(result) {
-  await ensureRust();
+  await ensureBuildTools();
   await ensureRustLinters();
-  await ensureNodeModules();
-  for (const [title, command, args, options] of checks) {
+  for (const [title, check] of Object.entries(checks)) {
     say(title);
     try {
-      await run(command, args, options);
+      await check();
       result.passed++;
     } catch (error) {
       if (!(error instanceof Failure)) throw error;

@@ -41,7 +41,7 @@ test("two tabs under one name: the newest is connected, the other is told why [A
   const other = await page.duplicate();
   await other.untilConnected();
 
-  await page.until("the older one was told", () => fixture.client.stats().state === "failed");
+  await page.until("the older one was told", () => fixture.client.state === "failed");
   const errors = await page.run(() => fixture.seen("error"));
   assert.deepEqual(
     errors.map(({ code }) => code),

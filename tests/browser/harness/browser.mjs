@@ -32,9 +32,15 @@ export class Page {
     page.on("console", (message) => message.type() === "error" && t.diagnostic(`page: ${message.text()}`));
   }
 
-  load = (url) => this.#page.goto(url);
+  async load(url) {
+    await this.#page.goto(url);
+    await this.#page.waitForFunction(() => window.fixture);
+  }
 
-  reload = () => this.#page.reload();
+  async reload() {
+    await this.#page.reload();
+    await this.#page.waitForFunction(() => window.fixture);
+  }
 
   /** Runs a function in the page, with one argument. */
   run = (body, argument) => this.#page.evaluate(body, argument);
@@ -43,12 +49,13 @@ export class Page {
   until = (what, body, argument, deadlineMs) => until(what, () => this.run(body, argument), deadlineMs);
 
   /** What the page has applied, in its order. */
-  applied = () => this.run(() => fixture.applied);
+  applied = () =>
+    this.run(() => fixture.applied.map(({ seq, id, type, data, attempt }) => ({ seq, id, type, data, attempt })));
 
   untilApplied = (count) =>
     this.until(`${count} events applied`, (count) => fixture.applied.length >= count && fixture.applied.length, count);
 
-  untilConnected = () => this.until("the page is connected", () => fixture.client.stats()?.state === "connected");
+  untilConnected = () => this.until("the page is connected", () => fixture.client.state === "connected");
 
   /** Duplicates this tab as browsers do: `window.open` of the same origin copies the sessionStorage. */
   async duplicate() {
@@ -56,7 +63,7 @@ export class Page {
       this.#page.waitForEvent("popup"),
       this.run(() => void window.open(location.href)),
     ]);
-    await copy.waitForLoadState();
+    await copy.waitForFunction(() => window.fixture);
     return new Page(copy, this.#t);
   }
 

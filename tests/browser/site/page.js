@@ -40,7 +40,7 @@ window.fixture = {
   seen: (name) => notices.filter((notice) => notice.name === name),
   rawExchange,
 };
-await client.connect();
+await client.connect().catch(({ code }) => notices.push({ name: "gave up", code }));
 
 function handlers() {
   return {
