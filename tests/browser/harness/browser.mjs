@@ -24,6 +24,7 @@ export function useBrowser() {
 export class Page {
   #page;
   #t;
+  #url;
 
   constructor(page, t) {
     this.#page = page;
@@ -33,9 +34,16 @@ export class Page {
   }
 
   async load(url) {
+    this.#url = url;
     await this.#page.goto(url);
     await this.#page.waitForFunction(() => window.fixture);
   }
+
+  /** Goes to another site in the same tab. */
+  leave = () => this.#page.goto("about:blank");
+
+  /** Comes back, as a new page life of the same tab. */
+  comeBack = () => this.load(this.#url);
 
   async reload() {
     await this.#page.reload();
