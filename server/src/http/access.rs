@@ -2,11 +2,12 @@
 
 use ackwire::wire::{ErrorCode, StreamName};
 use axum::{
-    extract::{Request, State},
-    http::{HeaderMap, HeaderName, StatusCode, header},
+    extract::{FromRequestParts, Path, Request, State},
+    http::{HeaderMap, HeaderName, StatusCode, header, request::Parts},
     middleware::Next,
     response::{IntoResponse, Response},
 };
+use serde::Deserialize;
 use std::sync::Arc;
 
 use super::ApiError;
@@ -25,23 +26,35 @@ pub fn identify(app: &App, headers: &HeaderMap) -> Result<Identity, ApiError> {
 }
 
 /// The stream that a path names, for someone who may read it.
-pub(super) fn readable(app: &App, headers: &HeaderMap, name: &str) -> Result<StreamName, ApiError> {
-    let identity = identify(app, headers)?;
-    let stream = stream_name(name)?;
-    if identity.may_read(&stream) {
-        return Ok(stream);
+pub(super) struct Readable(pub(super) StreamName);
+
+impl FromRequestParts<Arc<App>> for Readable {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, ApiError> {
+        let identity = identify(app, &parts.headers)?;
+        let stream = stream_name(parts, app).await?;
+        if identity.may_read(&stream) {
+            return Ok(Self(stream));
+        }
+        Err(ApiError::forbidden(format!("the token's `ackwire.read` does not cover the stream `{stream}`")))
     }
-    Err(ApiError::forbidden(format!("the token's `ackwire.read` does not cover the stream `{stream}`")))
 }
 
 /// The stream that a path names, for someone who may write to it.
-pub(super) fn writable(app: &App, headers: &HeaderMap, name: &str) -> Result<StreamName, ApiError> {
-    let identity = identify(app, headers)?;
-    let stream = stream_name(name)?;
-    if identity.may_write(&stream) {
-        return Ok(stream);
+pub(super) struct Writable(pub(super) StreamName);
+
+impl FromRequestParts<Arc<App>> for Writable {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, ApiError> {
+        let identity = identify(app, &parts.headers)?;
+        let stream = stream_name(parts, app).await?;
+        if identity.may_write(&stream) {
+            return Ok(Self(stream));
+        }
+        Err(ApiError::forbidden(format!("the token's `ackwire.write` does not cover the stream `{stream}`")))
     }
-    Err(ApiError::forbidden(format!("the token's `ackwire.write` does not cover the stream `{stream}`")))
 }
 
 /// Lets no other page's requests through: without a body and without a token, a browser would send them for any page.
@@ -64,10 +77,17 @@ pub(super) async fn check_origin(State(app): State<Arc<App>>, request: Request, 
     ApiError::forbidden(message).into_response()
 }
 
-fn stream_name(name: &str) -> Result<StreamName, ApiError> {
-    StreamName::new(name).map_err(|error| {
-        ApiError::new(StatusCode::BAD_REQUEST, ErrorCode::InvalidStream, format!("`{name}` names no stream: {error}"))
-    })
+/// What a path names; a route may name more.
+#[derive(Deserialize)]
+struct Names {
+    stream: String,
+}
+
+async fn stream_name(parts: &mut Parts, app: &Arc<App>) -> Result<StreamName, ApiError> {
+    let invalid = |message| ApiError::new(StatusCode::BAD_REQUEST, ErrorCode::InvalidStream, message);
+    let names = Path::<Names>::from_request_parts(parts, app).await;
+    let Path(Names { stream }) = names.map_err(|error| invalid(error.body_text()))?;
+    StreamName::new(&stream).map_err(|error| invalid(format!("`{stream}` names no stream: {error}")))
 }
 
 fn text(headers: &HeaderMap, name: HeaderName) -> Option<&str> {

@@ -6,7 +6,9 @@ mod error;
 mod health;
 mod observe;
 mod pages;
+mod query;
 mod streams;
+mod views;
 
 pub use access::identify;
 pub use error::ApiError;

@@ -25,7 +25,11 @@ pub(super) async fn observe(request: Request, next: Next) -> Response {
         let started = clock::now();
         let mut response = next.run(request).await;
         let ms = clock::now().since(started).as_millis();
-        tracing::info!(status = response.status().as_u16(), ms, "answered");
+        let status = response.status();
+        match status.is_success() || status.is_informational() || status.is_redirection() {
+            true => tracing::debug!(status = status.as_u16(), ms, "answered"),
+            false => tracing::info!(status = status.as_u16(), ms, "refused"),
+        }
         let id = HeaderValue::from_str(&id).expect("plain letters are a valid header");
         response.headers_mut().insert(REQUEST_ID, id);
         response

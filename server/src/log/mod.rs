@@ -19,6 +19,7 @@ use ackwire::{
     wire::{ConsumerId, Epoch, Event, EventId, EventType, Meta, Priority, Seq, SeqRange, StreamName},
 };
 use async_trait::async_trait;
+use serde::Serialize;
 use serde_json::value::RawValue;
 use std::sync::Arc;
 use tokio::sync::watch;
@@ -123,7 +124,7 @@ pub struct Appended {
 }
 
 /// An event's place.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Placed {
     /// Which event.
     pub id: EventId,
