@@ -203,7 +203,8 @@ export class Ackwire {
     this.#assertOpen();
     await loadEngine(this.#options.wasm);
     const { consumer = "tab" } = this.#options;
-    const store = (this.#store ??= this.#openStore(consumer));
+    this.#store ??= this.#openStore(consumer);
+    const store = this.#store;
     const { origin, pathname } = new URL(this.#url);
     const scope = `${origin}${pathname}`;
     const identity = await identify(consumer, store, scope);

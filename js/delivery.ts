@@ -185,18 +185,18 @@ export class Delivery implements Pumpable {
       return undefined;
     }
     let failure: Failure | undefined;
-    let pending: PromiseLike<unknown>[] | undefined;
+    const pending: PromiseLike<unknown>[] = [];
     const call = (handler: Handler) => {
       try {
         const result = handler(event);
-        if (isThenable(result)) (pending ??= []).push(result);
+        if (isThenable(result)) pending.push(result);
       } catch (thrown) {
         failure ??= new Failure(thrown);
       }
     };
     exact?.forEach(call);
     any?.forEach(call);
-    return pending ? allSettled(pending, failure) : failure;
+    return pending.length > 0 ? allSettled(pending, failure) : failure;
   }
 
   /** In the manual mode too the next event waits for the handler, though not for the confirmation. */

@@ -27,7 +27,7 @@ export class Outbox {
   readonly #enter: (call: (engine: Engine) => void) => void;
   readonly #entries = new Map<string, Entry>();
   /** What was published before there was an engine, in order. */
-  #early: (() => void)[] = [];
+  readonly #early: { send(newId: () => string): void; reject(error: AckwireError): void }[] = [];
   #newId: (() => string) | undefined;
 
   constructor(enter: (call: (engine: Engine) => void) => void) {
@@ -48,15 +48,15 @@ export class Outbox {
     const fields = `"event_type":${JSON.stringify(type)},"data":${write(data)},"meta":${JSON.stringify(meta)}}`;
     if (this.#newId) return this.#send(stream, id ?? this.#newId(), fields);
     return new Promise((resolve, reject) => {
-      const send = (newId: () => string) => this.#send(stream, id ?? newId(), fields).then(resolve, reject);
-      this.#early.push(() => (this.#newId ? void send(this.#newId) : reject(this.#closed)));
+      const send = (newId: () => string) => void this.#send(stream, id ?? newId(), fields).then(resolve, reject);
+      this.#early.push({ send, reject });
     });
   }
 
   /** There is an engine now. */
   start(newId: () => string): void {
     this.#newId = newId;
-    for (const send of this.#early.splice(0)) send();
+    for (const { send } of this.#early.splice(0)) send(newId);
   }
 
   published(stream: string, published: Published): void {
@@ -69,14 +69,9 @@ export class Outbox {
 
   /** Nobody will answer. */
   close(error: AckwireError): void {
-    this.#newId = undefined;
-    this.#closed = error;
-    for (const send of this.#early.splice(0)) send();
-    for (const { reject } of this.#entries.values()) reject(error);
+    for (const { reject } of [...this.#early.splice(0), ...this.#entries.values()]) reject(error);
     this.#entries.clear();
   }
-
-  #closed: AckwireError | undefined;
 
   #send(stream: string, id: string, fields: string): Promise<Published> {
     const key = keyOf(stream, id);

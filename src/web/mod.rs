@@ -6,7 +6,7 @@
 
 mod clock;
 mod engine;
-mod frame;
+pub mod frame;
 mod host;
 mod page;
 mod shell;
