@@ -7,13 +7,16 @@ import { ensureRustLinters } from "../setup/rust.mjs";
 const wasm = ["--target", "wasm32-unknown-unknown", "--package", "ackwire"];
 const strict = ["--all-targets", "--", "-D", "warnings"];
 
+// Biome colors its output even where nobody looks.
+const colors = `--colors=${process.stdout.isTTY ? "force" : "off"}`;
+
 const checks = {
   "Rust is formatted": () => run("cargo", ["fmt", "--all", "--check"]),
   Clippy: () => run("cargo", ["clippy", "--workspace", ...strict]),
   "Clippy for the browser": () => run("cargo", ["clippy", ...wasm, ...strict]),
   "Rust's documentation": () =>
     run("cargo", ["doc", "--workspace", "--no-deps"], { env: { RUSTDOCFLAGS: "-D warnings" } }),
-  "JavaScript is formatted and lints": () => run("biome", ["ci", "--error-on-warnings", "."]),
+  "JavaScript is formatted and lints": () => run("biome", ["ci", "--error-on-warnings", colors, "."]),
   "The package builds, its types are right": buildPackage,
 };
 
