@@ -50,7 +50,7 @@ pub struct Config {
     #[command(flatten)]
     pub tokens: Tokens,
 
-    /// Web pages that may connect besides the server's own, such as https://app.example (repeat, or separate by
+    /// Web pages that may connect besides the server's own, such as `https://app.example` (repeat, or separate by
     /// commas)
     #[arg(long = "allow-origin", env = "ACKWIRE_ALLOW_ORIGIN", value_delimiter = ',', value_parser = origin)]
     pub allow_origins: Vec<String>,
