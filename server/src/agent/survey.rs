@@ -183,12 +183,12 @@ fn about_overview(overview: &Overview) -> String {
         (None, _) => "Nobody wrote a README, so the code has to speak for itself.".into(),
     };
     let longest = match overview.longest.first() {
-        Some(file) => format!(" Its longest file is {} with {}.", file.name, counted(file.count, "line")),
+        Some(file) => format!(" The longest file of code is {} with {}.", file.name, counted(file.count, "line")),
         None => String::new(),
     };
     let names = match overview.names.as_slice() {
         [] => String::new(),
-        names => format!(" The names that come up most often are {}.", top(names, 3)),
+        names => format!(" Of the names that it defines, {} come up most often.", top(names, 3)),
     };
     format!("{title}{longest}{names}")
 }

@@ -1,7 +1,10 @@
 //! What the demo's agent can do with a folder. Each tool returns a report that is bounded in size whatever the folder
 //! holds; the agent's words are made from these reports.
 
-use std::{collections::HashMap, io};
+use std::{
+    collections::{HashMap, HashSet},
+    io,
+};
 
 use ackwire::wire::truncate;
 use serde::Serialize;
@@ -95,9 +98,9 @@ pub struct Overview {
     pub title: Option<String>,
     /// Its further headings.
     pub headings: Vec<String>,
-    /// The longest files, by lines.
+    /// The longest files of code, by lines.
     pub longest: Vec<Count>,
-    /// The names that stand in the code most often.
+    /// Of the names that it defines, those that stand in the code most often.
     pub names: Vec<Count>,
 }
 
@@ -184,17 +187,22 @@ pub fn summarise(folder: &Folder) -> Result<Overview, ToolError> {
     let mut headings = Vec::new();
     let mut longest = HashMap::new();
     let mut names: HashMap<String, usize> = HashMap::new();
+    let mut defined = HashSet::new();
     folder.read_all(|path, text| {
-        longest.insert(path.to_owned(), text.lines().count());
+        let language = Language::of(path);
         if headings.is_empty() && path.eq_ignore_ascii_case("readme.md") {
             headings = Language::Markdown.definitions(text).map(cut_name).collect();
         }
-        if Language::of(path).is_code() {
+        if language.is_code() {
+            longest.insert(path.to_owned(), text.lines().count());
+            defined.extend(language.definitions(text).map(str::to_owned));
             for name in identifiers(text) {
                 *names.entry(name.to_owned()).or_default() += 1;
             }
         }
     })?;
+    // What a library brings says little about the folder.
+    names.retain(|name, _| defined.contains(name));
     let mut headings = headings.into_iter();
     Ok(Overview {
         title: headings.next(),
@@ -328,7 +336,7 @@ mod tests {
         let overview = summarise(&folder).unwrap();
         assert_eq!(overview.title.as_deref(), Some("Ducks"));
         assert_eq!(overview.headings, ["Food", "Ponds"]);
-        assert_eq!(overview.longest[0], count("README.md", 7));
+        assert_eq!(overview.longest[0], count("src/lib.rs", 5));
         assert_eq!(overview.names, [count("PondSize", 2), count("feed_duck", 2), count("feedDuck", 1)]);
     }
 
