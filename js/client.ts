@@ -42,8 +42,7 @@ export class Ackwire {
   #identity: Identity | undefined;
   #store: KeyValueStore | undefined;
   #state: State = "idle";
-  /** Why it failed for good, while it has. */
-  #failure: AckwireError | undefined;
+  #isClosed = false;
   #tokenError: unknown;
   #connecting: Waiter[] = [];
   #flushing: Waiter[] = [];
@@ -109,8 +108,9 @@ export class Ackwire {
     }
     const owner = {
       loop: this.#loop,
-      enter: <T>(call: (engine: Engine) => T) => this.#enter(call),
-      error: (error: AckwireError) => this.#report(error),
+      enter: (call: (engine: Engine) => void) => this.#enter(call),
+      read: <T>(look: (engine: Engine) => T) => this.#engine && look(this.#engine),
+      error: (error: AckwireError) => this.#complain(error),
       forget: (gone: StreamSubscription) => this.#subscriptions.delete(gone),
     };
     const subscription = new StreamSubscription(owner, settings, options.confirm === "manual");
@@ -155,7 +155,7 @@ export class Ackwire {
 
   /** What it has counted. */
   stats(): Stats {
-    const counted = this.#enter((engine) => engine.stats() as Omit<Stats, "state">);
+    const counted = this.#engine?.stats() as Omit<Stats, "state"> | undefined;
     const unhandled = (stream: string) =>
       [...this.#subscriptions].find((held) => held.stream === stream)?.delivery.unhandled ?? 0;
     return {
@@ -177,15 +177,17 @@ export class Ackwire {
     this.#assertOpen();
     if (!this.#engine) return;
     const flushed = new Promise<void>((resolve, reject) => this.#flushing.push({ resolve, reject }));
+    this.#report();
     this.#enter((engine) => engine.flush());
     await abortable(flushed, signal);
   }
 
   /** Confirms what has been handled, and ends everything. What is still with its handlers comes again in the next page. */
   async close(): Promise<void> {
-    const previous = this.#state;
-    if (previous === "closed") return;
+    if (this.#isClosed) return;
     const closed = new AckwireError("closed", "the client was closed");
+    this.#report();
+    this.#isClosed = true;
     const engine = this.#engine;
     this.#enter((engine) => engine.close());
     this.#engine = undefined;
@@ -195,7 +197,7 @@ export class Ackwire {
     this.#settle(closed);
     this.#identity?.release();
     // Without an engine nobody else says so.
-    if (!engine) this.#changed({ current: "closed", previous, reason: "application" });
+    if (!engine) this.#changed({ current: "closed", previous: this.#state, reason: "application" });
   }
 
   /** Loads what is needed, and hands over what was asked for meanwhile. */
@@ -208,17 +210,15 @@ export class Ackwire {
     const { origin, pathname } = new URL(this.#url);
     const scope = `${origin}${pathname}`;
     const identity = await identify(consumer, store, scope);
-    if (this.#state === "closed") {
-      identity.release();
-      this.#assertOpen();
-    }
+    if (this.#isClosed) identity.release();
+    this.#assertOpen();
     this.#identity = identity;
     const key = `ackwire:positions:${scope}:${identity.name}`;
     const checkpoint = store.getItem(key) ?? undefined;
     const host = new EngineHost(this.#loop, {
       subscription: (id) => [...this.#subscriptions].find((held) => held.id === id),
       state: (change) => this.#changed(change),
-      error: (code, message) => this.#report(this.#toError(code, message)),
+      error: (code, message) => this.#complain(this.#toError(code, message)),
       published: (stream, published) => this.#outbox.published(stream, published),
       rejected: (stream, id, code, message) => this.#outbox.rejected(stream, id, this.#toError(code, message)),
       flushed: () => this.#settleFlush(),
@@ -239,7 +239,7 @@ export class Ackwire {
       return found;
     };
     const open = storage === "memory" ? undefined : storage ? () => storage : browser;
-    return new Store(open, (error) => this.#loop.tell(() => this.#report(error)));
+    return new Store(open, (error) => this.#loop.tell(() => this.#complain(error)));
   }
 
   #attach(subscription: StreamSubscription): void {
@@ -249,10 +249,10 @@ export class Ackwire {
   }
 
   /** Calls the engine, if there is one; then the application, unless this call came from there. */
-  #enter<T>(call: (engine: Engine) => T): T | undefined {
-    if (!this.#engine) return undefined;
+  #enter(call: (engine: Engine) => void): void {
+    if (!this.#engine) return;
     try {
-      return call(this.#engine);
+      call(this.#engine);
     } catch (thrown) {
       // The engine throws codes; anything else is a fault of its own.
       if (typeof thrown !== "string") throw thrown;
@@ -262,14 +262,19 @@ export class Ackwire {
     }
   }
 
+  /** Tells the engine of everything that was handled, also when the application calls from within a handler. */
+  #report(): void {
+    for (const { delivery } of this.#subscriptions) delivery.report();
+  }
+
   #changed(change: StateChange): void {
     this.#state = change.current;
-    this.#failure = change.current === "failed" ? failureOf(change) : undefined;
     if (change.current === "connected") {
       for (const { resolve } of this.#connecting.splice(0)) resolve();
-    } else if (this.#failure) {
-      this.#settle(this.#failure);
-      for (const subscription of this.#subscriptions) subscription.stopIterators(this.#failure);
+    } else if (change.current === "failed") {
+      const failure = failureOf(change);
+      this.#settle(failure);
+      for (const subscription of this.#subscriptions) subscription.stopIterators(failure);
     }
     this.#emitter.emit("state", change);
   }
@@ -295,7 +300,7 @@ export class Ackwire {
     }
   }
 
-  #report(error: AckwireError): void {
+  #complain(error: AckwireError): void {
     if (!this.#emitter.emit("error", error)) console.warn(`ackwire: ${error.code}: ${error.message}`);
   }
 
@@ -304,7 +309,7 @@ export class Ackwire {
   }
 
   #assertOpen(): void {
-    if (this.#state === "closed") throw new AckwireError("closed", "this client was closed");
+    if (this.#isClosed) throw new AckwireError("closed", "this client was closed");
   }
 }
 

@@ -58,6 +58,8 @@ export class Delivery implements Pumpable {
   // Arrays are replaced, never changed, so that a handler may come or go while they are called.
   readonly #handlers = new Map<string, readonly Handler[]>();
   readonly #gates = new Set<Gate>();
+  /** Events of one run that were handled at once and are not reported yet: (after, upto]; none while `upto` is -1. */
+  readonly #handled = { after: -1, upto: -1 };
   /** Events whose handlers have not settled. */
   readonly #running = new Set<DeliveredEvent>();
 
@@ -113,6 +115,14 @@ export class Delivery implements Pumpable {
     this.#loop.wake(this);
   }
 
+  /** Reports what was handled and is not reported yet: before the engine is asked to flush, or to end. */
+  report(): void {
+    const { after, upto } = this.#handled;
+    if (upto < 0) return;
+    this.#handled.upto = -1;
+    this.#settling.confirmRun(after, upto);
+  }
+
   /** Gives up everything, for good. */
   close(): void {
     this.#handlers.clear();
@@ -121,19 +131,12 @@ export class Delivery implements Pumpable {
 
   pump(until: number): boolean {
     const { concurrency, manual } = this.settings;
-    // Events that were handled at once, not yet reported: (after, upto], all of one run.
-    let after = -1;
-    let upto = -1;
-    const report = () => {
-      if (upto >= 0) this.#settling.confirmRun(after, upto);
-      upto = -1;
-    };
     let more = false;
     while (this.#running.size < concurrency && this.#isOpen()) {
       const run = this.#runs[0];
       if (!run) break;
       if (run.next === run.end) {
-        report();
+        this.report();
         this.#runs.shift();
         continue;
       }
@@ -144,16 +147,16 @@ export class Delivery implements Pumpable {
       const event = new DeliveredEvent(this, run.events[run.next++] as WireEvent);
       const outcome = this.#call(event);
       if (outcome === undefined && !manual && event.isOpen) {
-        if (upto < 0) after = event.seq - 1;
-        upto = event.seq;
+        if (this.#handled.upto < 0) this.#handled.after = event.seq - 1;
+        this.#handled.upto = event.seq;
         event.abandon();
         continue;
       }
-      report();
+      this.report();
       if (outcome instanceof Failure) this.#failed(event, outcome.error);
       else if (outcome) this.#await(event, outcome);
     }
-    report();
+    this.report();
     if (this.#runs.length === 0 && this.#running.size === 0) this.#observer.idle();
     return more;
   }

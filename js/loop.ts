@@ -42,10 +42,13 @@ export class Loop {
   run(): void {
     if (this.#running) return;
     this.#running = true;
-    do {
-      for (const notice of this.#notices.splice(0)) notice();
-    } while (this.#pumpOne() || this.#notices.length > 0);
-    this.#running = false;
+    try {
+      do {
+        for (let notice = this.#notices.shift(); notice; notice = this.#notices.shift()) notice();
+      } while (this.#pumpOne() || this.#notices.length > 0);
+    } finally {
+      this.#running = false;
+    }
   }
 
   /** Returns whether something may have changed. */

@@ -51,7 +51,9 @@ export interface Subscription<Events extends object = Record<string, unknown>> e
 export interface SubscriptionOwner {
   readonly loop: Loop;
   /** Calls the engine, if there is one, then the application. */
-  enter<T>(call: (engine: Engine) => T): T | undefined;
+  enter(call: (engine: Engine) => void): void;
+  /** Asks the engine, if there is one. */
+  read<T>(look: (engine: Engine) => T): T | undefined;
   /** Takes an error that the subscription's application does not listen to. */
   error(error: AckwireError): void;
   forget(subscription: StreamSubscription): void;
@@ -94,7 +96,7 @@ export class StreamSubscription implements Subscription<Record<string, unknown>>
   }
 
   get position(): Positions {
-    return (this.id > 0 && this.#owner.enter((engine) => engine.position(this.id))) || NOWHERE;
+    return (this.id > 0 && this.#owner.read((engine) => engine.position(this.id))) || NOWHERE;
   }
 
   handle(type: string, handler: (event: never) => unknown, { signal }: ListenOptions = {}): Off {
@@ -118,6 +120,7 @@ export class StreamSubscription implements Subscription<Record<string, unknown>>
   unsubscribe(): void {
     const { id } = this;
     if (!this.#isOver) this.#owner.forget(this);
+    this.delivery.report();
     this.end();
     if (id > 0) this.#owner.enter((engine) => engine.unsubscribe(id));
   }
