@@ -62,9 +62,9 @@ impl App {
         }))
     }
 
-    /// Every route of the server.
+    /// Every route of the server, to mount in an existing axum application.
     pub fn router(self: &Arc<Self>) -> Router {
-        http::routes(self.clone())
+        http::mountable(self.clone())
     }
 
     /// Whether this server is going away.
@@ -78,8 +78,23 @@ impl App {
     }
 }
 
-/// Every route of the server, to mount in an existing axum application, at its root or nested. Who needs to drain it
-/// keeps the [`App`] and takes its [`router`](App::router).
+/// Every route of the server, to mount in an existing axum application, merged or nested. Must be called inside a tokio
+/// runtime. Who wants to drain it keeps the [`App`] and takes its [`router`](App::router).
+///
+/// ```
+/// # tokio_test(async {
+/// use ackwire_server::{config::Config, log::{MemoryLog, Retention}, router};
+/// use axum::{Router, routing::get};
+/// use clap::Parser;
+/// use std::sync::Arc;
+///
+/// let config = Config::try_parse_from(["my-server", "--dev"])?;
+/// let ackwire = router(config, Arc::new(MemoryLog::new(Retention::default())))?;
+/// let app: Router = Router::new().route("/", get(|| async { "mine" })).nest("/ackwire", ackwire);
+/// # Ok::<_, Box<dyn std::error::Error>>(())
+/// # }).unwrap();
+/// # fn tokio_test<F: Future>(test: F) -> F::Output { tokio::runtime::Runtime::new().unwrap().block_on(test) }
+/// ```
 pub fn router(config: Config, log: Arc<dyn Log>) -> Result<Router, ConfigError> {
     Ok(App::new(config, log)?.router())
 }

@@ -7,6 +7,7 @@ use tokio::{net::TcpListener, sync::oneshot, time};
 use crate::{
     App, clock,
     config::{Config, ConfigError},
+    http,
     log::Log,
 };
 
@@ -45,7 +46,7 @@ pub async fn run(
         }
     });
     let (stop, stopped) = oneshot::channel::<()>();
-    let server = axum::serve(listener, app.router()).with_graceful_shutdown(async {
+    let server = axum::serve(listener, http::complete(app.clone())).with_graceful_shutdown(async {
         // A dropped sender stops, too.
         let _ = stopped.await;
     });

@@ -130,8 +130,10 @@ fn audience_and_issuer_are_checked_if_they_are_configured() {
     let auth = Auth::with_secret(SECRET.as_bytes(), &expected);
     let token = |audience: Option<&str>, issuer: Option<&str>| {
         let mut claims = claims();
-        audience.map(|audience| claims["aud"] = audience.into());
-        issuer.map(|issuer| claims["iss"] = issuer.into());
+        let given = [("aud", audience), ("iss", issuer)];
+        for (claim, value) in given.into_iter().filter_map(|(claim, value)| Some((claim, value?))) {
+            claims[claim] = value.into();
+        }
         sign(&claims)
     };
     assert!(auth.authenticate(Some(&token(Some("ack"), Some("idp")))).is_ok());

@@ -23,21 +23,34 @@ use std::sync::Arc;
 
 use crate::{App, dev};
 
-/// Every route of the server.
-pub(crate) fn routes(app: Arc<App>) -> Router {
+/// Everything that a server of its own has: in development mode the demo page, and an answer for what there is not.
+pub(crate) fn complete(app: Arc<App>) -> Router {
+    let pages = if app.config.dev { pages::routes(&app.config) } else { Router::new() };
+    layered(routes(&app).merge(pages).fallback(error::not_found), app)
+}
+
+/// What there is to mount in an application, which has a page and a fallback of its own.
+pub(crate) fn mountable(app: Arc<App>) -> Router {
+    layered(routes(&app), app)
+}
+
+fn routes(app: &Arc<App>) -> Router<Arc<App>> {
     let mut routes = Router::new()
         .route("/v1/streams", get(streams::list))
         .route("/v1/streams/{stream}", get(streams::show))
         .route("/v1/streams/{stream}/events", get(streams::events).post(streams::append))
         .route("/v1/streams/{stream}/end", post(streams::end));
     if app.config.dev {
-        routes = routes.merge(pages::routes(&app.config)).merge(dev::routes(app.clone()));
+        routes = routes.merge(dev::routes(app.clone()));
     }
+    routes
+}
+
+fn layered(routes: Router<Arc<App>>, app: Arc<App>) -> Router {
     routes
         .layer(from_fn_with_state(app.clone(), access::check_origin))
         // Probes come from anywhere, under any name.
         .merge(health::routes())
-        .fallback(error::not_found)
         .method_not_allowed_fallback(error::method_not_allowed)
         .layer(from_fn(observe::observe))
         // `body` has limits of its own, which name the setting.
