@@ -127,6 +127,9 @@ export interface SubscriptionStats extends Positions {
   readonly unsettled: number;
   /** Held behind a gap. */
   readonly held: number;
+  /** Events handed to handlers, repeats after a failure included, and events confirmed. */
+  readonly delivered_events: number;
+  readonly confirmed_events: number;
   /** Events that no handler matched; they are confirmed. */
   readonly unhandled: number;
   /** Handlers that failed. */

@@ -219,6 +219,7 @@ fn snapshots_are_plain_objects() {
     assert!(engine.position(run + 1).is_null());
     let stats = text(engine.stats());
     assert!(stats.contains(r#""outbox":1,"subscriptions":[{"stream":"run:1","epoch":null"#), "{stats}");
+    assert_eq!(stats.matches(r#""delivered":"#).count(), 1, "positions and counters have names of their own: {stats}");
 }
 
 #[wasm_bindgen_test]

@@ -21,8 +21,10 @@ pub struct Positions {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Counters {
     /// Events handed to handlers, repeats after a failure included.
+    #[serde(rename = "delivered_events")]
     pub delivered: u64,
     /// Events confirmed.
+    #[serde(rename = "confirmed_events")]
     pub confirmed: u64,
     /// Handlers that failed.
     pub failed: u64,
