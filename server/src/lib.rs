@@ -12,6 +12,7 @@ pub mod limits;
 pub mod log;
 pub mod origins;
 mod run;
+pub mod shutdown;
 pub mod trouble;
 
 pub use run::{RunError, run};

@@ -4,30 +4,33 @@ use ackwire_server::{
     config::{Config, LogFormat, LogKind},
     log::{Log, MemoryLog, SqliteLog},
     run,
+    shutdown::Signals,
 };
 use clap::Parser;
 use std::{
+    env,
     error::Error,
+    io::{self, IsTerminal},
     process::{self, ExitCode},
     sync::Arc,
 };
-use tokio::{
-    net::TcpListener,
-    signal::unix::{SignalKind, signal},
-};
+use tokio::net::TcpListener;
 use tracing_subscriber::EnvFilter;
 
 fn main() -> ExitCode {
     let config = Config::parse();
-    start_logging(config.log_format);
-    let result = tokio::runtime::Runtime::new().map_err(Into::into).and_then(|runtime| runtime.block_on(serve(config)));
-    match result {
+    match start(config) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error}");
             ExitCode::FAILURE
         }
     }
+}
+
+fn start(config: Config) -> Result<(), Box<dyn Error>> {
+    start_logging(config.log_format)?;
+    tokio::runtime::Runtime::new()?.block_on(serve(config))
 }
 
 async fn serve(config: Config) -> Result<(), Box<dyn Error>> {
@@ -42,33 +45,31 @@ async fn serve(config: Config) -> Result<(), Box<dyn Error>> {
     let listener = TcpListener::bind(address).await.map_err(|error| {
         format!("cannot listen on {address}: {error}: choose another with --port (PORT) or --bind (ACKWIRE_BIND)")
     })?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
+    let mut signals = Signals::listen()?;
     // Programs that start this one wait for this line; with port 0 it is how they learn the port.
     println!("listening on http://{}", listener.local_addr()?);
-    let mut stop = async move || {
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-        }
-    };
-    run(listener, config, log, async move {
-        stop().await;
+    let stop = async move {
+        signals.next().await;
         tokio::spawn(async move {
-            stop().await;
+            signals.next().await;
             eprintln!("stopped at once by a second signal");
             process::exit(1);
         });
-    })
-    .await?;
+    };
+    run(listener, config, log, stop).await?;
     Ok(())
 }
 
-fn start_logging(format: LogFormat) {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn,ackwire_server=info"));
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+/// Log lines go to stderr; stdout has one line, for programs.
+fn start_logging(format: LogFormat) -> Result<(), Box<dyn Error>> {
+    let filter = match env::var("RUST_LOG") {
+        Ok(filter) => EnvFilter::try_new(&filter).map_err(|error| format!("RUST_LOG={filter}: {error}"))?,
+        Err(_) => EnvFilter::new("warn,ackwire_server=info"),
+    };
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
     match format {
-        LogFormat::Text => log.init(),
+        LogFormat::Text => log.with_ansi(io::stderr().is_terminal()).init(),
         LogFormat::Json => log.json().init(),
     }
+    Ok(())
 }

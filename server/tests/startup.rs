@@ -91,6 +91,9 @@ fn settings_that_cannot_work_are_named() {
     let mut command = program(&["--dev"], &folder);
     command.env("PORT", "http").env("ACKWIRE_LOG", "memory");
     assert_says(&fails(command), &["--port", "http"]);
+    let mut command = program(&["--dev", "--port", "0"], &folder);
+    command.env("RUST_LOG", "ackwire_server=loud");
+    assert_says(&fails(command), &["RUST_LOG", "loud"]);
     assert!(!folder.path().join("data").exists(), "nothing was touched");
 }
 

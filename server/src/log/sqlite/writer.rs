@@ -48,7 +48,7 @@ pub(super) struct Writer {
 impl Writer {
     pub(super) fn start(connection: Connection, folder: &Path, watchers: Arc<Watchers>) -> Result<Self, OpenError> {
         let (jobs, queue) = mpsc::channel(QUEUE);
-        let writing = Writing { connection, folder: folder.to_owned(), watchers };
+        let writing = Writing { connection, folder: folder.to_owned(), watchers, is_failing: false };
         let thread = thread::Builder::new().name("log-writer".into()).spawn(move || writing.run(queue));
         let unusable =
             |error: std::io::Error| OpenError::Unusable { folder: folder.to_owned(), problem: error.to_string() };
@@ -126,6 +126,8 @@ struct Writing {
     connection: Connection,
     folder: PathBuf,
     watchers: Arc<Watchers>,
+    /// Whether the last transaction failed.
+    is_failing: bool,
 }
 
 impl Writing {
@@ -139,12 +141,20 @@ impl Writing {
 
     fn write(&mut self, mut group: Vec<Box<dyn Job>>) {
         match self.commit(&mut group) {
-            Ok(()) => group.into_iter().for_each(|job| job.settle(Ok(()))),
+            Ok(()) => {
+                if std::mem::take(&mut self.is_failing) {
+                    tracing::info!("the log can be written again");
+                }
+                group.into_iter().for_each(|job| job.settle(Ok(())));
+            }
             // One that is too large for what is left of the disk must not take the others with it.
             Err(_) if group.len() > 1 => group.into_iter().for_each(|job| self.write(vec![job])),
             Err(error) => {
                 let error = explain(&error, &self.folder);
-                tracing::error!(%error, "nothing was written");
+                // Once, not for everyone who tries.
+                if !std::mem::replace(&mut self.is_failing, true) {
+                    tracing::error!(%error, "the log cannot be written");
+                }
                 group.into_iter().for_each(|job| job.settle(Err(error.clone())));
             }
         }
