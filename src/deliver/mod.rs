@@ -1,14 +1,16 @@
 //! The server's end of a subscription: what to send, how much at a time, and what became of it.
 //!
 //! [`Feed`] sends one stream to one consumer. It is built on a [`Tracker`], which outlives connections and is stored as
-//! [`Saved`].
+//! [`Saved`]. [`Connection`] makes the decisions of one connection that concern no stream: `hello`, tokens, heartbeat,
+//! limits.
 //!
-//! A feed takes inputs with the time, and is then drained: every `poll_…` until it returns `None`, and last one timer is
+//! Both take inputs with the time, and are then drained: every `poll_…` until it returns `None`, and last one timer is
 //! armed at `poll_timeout`. An early or late `handle_timeout` is harmless.
 
 mod attach;
 mod config;
 mod confirm;
+mod connection;
 mod entry;
 mod feed;
 mod link;
@@ -20,6 +22,7 @@ mod tracker;
 
 pub use config::Config;
 pub use confirm::Violation;
+pub use connection::{Action, Connection, Limits};
 pub use entry::Entry;
 pub use feed::{EventsOut, Feed, FeedFrame, Page, ReadRequest, Tail};
 pub use notice::{Counters, Notice};
