@@ -3,15 +3,23 @@
 use ackwire::base::Instant;
 use std::{
     sync::LazyLock,
-    time::{SystemTime, UNIX_EPOCH},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
+/// The first call, on the clock that never steps back and in milliseconds since 1970.
 #[allow(clippy::disallowed_methods, reason = "this is the place")]
-static START: LazyLock<std::time::Instant> = LazyLock::new(std::time::Instant::now);
+static START: LazyLock<(std::time::Instant, u64)> = LazyLock::new(|| (std::time::Instant::now(), unix_ms()));
 
-/// Milliseconds on a clock that never steps back; its zero is the first call.
+/// Milliseconds since 1970 as of the first call, and from there on a clock that never steps back: a time of one life of
+/// the server means something in the next.
 pub fn now() -> Instant {
-    Instant::from_millis(START.elapsed().as_millis() as u64)
+    let (start, unix_ms) = *START;
+    Instant::from_millis(unix_ms + start.elapsed().as_millis() as u64)
+}
+
+/// How long to sleep for it to be `due`; no time if it is past.
+pub fn until(due: Instant) -> Duration {
+    Duration::from_millis((due - now()).as_millis())
 }
 
 /// Milliseconds since 1970, for people and for what outlives the process; it may step.

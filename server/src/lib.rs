@@ -8,15 +8,18 @@ pub mod clock;
 pub mod config;
 mod dev;
 pub mod http;
+pub mod hub;
 pub mod limits;
 pub mod log;
 pub mod origins;
 mod run;
 pub mod shutdown;
+mod socket;
 pub mod trouble;
 
 pub use run::{RunError, run};
 
+use ackwire::{base, deliver};
 use axum::Router;
 use std::sync::{
     Arc,
@@ -25,6 +28,7 @@ use std::sync::{
 
 use auth::Auth;
 use config::{Config, ConfigError};
+use hub::Hub;
 use log::Log;
 use origins::Origins;
 use trouble::Troubles;
@@ -33,6 +37,9 @@ use trouble::Troubles;
 pub const SERVICE: &str = "ackwire-server";
 /// The server's version.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// How long clients may take to close once they were told to.
+const CLOSE_WITHIN: std::time::Duration = std::time::Duration::from_secs(5);
 
 /// What every request of one server shares.
 pub struct App {
@@ -44,6 +51,8 @@ pub struct App {
     pub origins: Origins,
     /// The streams.
     pub log: Arc<dyn Log>,
+    /// Who is connected, and what became of each event for each consumer.
+    pub hub: Arc<Hub>,
     /// Whose way to the browser is made a bad one; nobody's, but in development mode.
     pub troubles: Troubles,
     draining: AtomicBool,
@@ -53,7 +62,9 @@ impl App {
     /// Checks the settings.
     pub fn new(config: Config, log: Arc<dyn Log>) -> Result<Arc<Self>, ConfigError> {
         let (auth, origins) = (config.auth()?, config.origins());
+        let hub = Hub::new(log.clone(), deliver::Config::default(), config.limits.max_connections);
         Ok(Arc::new(Self {
+            hub,
             config,
             auth,
             origins,
@@ -76,6 +87,14 @@ impl App {
     /// Asks every client to go elsewhere within [`Config::drain`], then closes those who stayed [AW-DRAIN].
     pub async fn drain(&self) {
         self.draining.store(true, Ordering::Relaxed);
+        self.hub.drain(base::Duration::from_millis(self.config.drain.as_millis() as u64));
+        let over = self.config.drain + CLOSE_WITHIN;
+        if tokio::time::timeout(over, self.hub.emptied()).await.is_err() {
+            tracing::warn!("some clients did not close in time");
+        }
+        if let Err(error) = self.hub.save().await {
+            tracing::error!(%error, "what became of the last events was not saved; clients repeat it");
+        }
     }
 }
 

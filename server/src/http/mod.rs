@@ -2,6 +2,7 @@
 
 mod access;
 mod body;
+mod deliveries;
 mod error;
 mod health;
 mod observe;
@@ -17,11 +18,11 @@ use axum::{
     Router,
     extract::DefaultBodyLimit,
     middleware::{from_fn, from_fn_with_state},
-    routing::{get, post},
+    routing::{any, get, post},
 };
 use std::sync::Arc;
 
-use crate::{App, dev};
+use crate::{App, dev, socket};
 
 /// Everything that a server of its own has: in development mode the demo page, and an answer for what there is not.
 pub(crate) fn complete(app: Arc<App>) -> Router {
@@ -39,7 +40,10 @@ fn routes(app: &Arc<App>) -> Router<Arc<App>> {
         .route("/v1/streams", get(streams::list))
         .route("/v1/streams/{stream}", get(streams::show))
         .route("/v1/streams/{stream}/events", get(streams::events).post(streams::append))
-        .route("/v1/streams/{stream}/end", post(streams::end));
+        .route("/v1/streams/{stream}/events/{id}", get(deliveries::event))
+        .route("/v1/streams/{stream}/consumers", get(deliveries::consumers))
+        .route("/v1/streams/{stream}/end", post(streams::end))
+        .route("/v1/socket", any(socket::open));
     if app.config.dev {
         routes = routes.merge(dev::routes(app.clone()));
     }

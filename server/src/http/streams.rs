@@ -106,7 +106,8 @@ pub(super) async fn list(
     Ok(Json(StreamsView { streams, next }))
 }
 
-async fn existing(app: &App, stream: &StreamName) -> Result<Tail, ApiError> {
+/// Where a stream stands; 404 if it does not exist.
+pub(super) async fn existing(app: &App, stream: &StreamName) -> Result<Tail, ApiError> {
     let unknown = || {
         let message = format!("there is no stream `{stream}`: its first event, or a subscription, creates it");
         ApiError::new(StatusCode::NOT_FOUND, ErrorCode::UnknownStream, message)

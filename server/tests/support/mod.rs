@@ -1,6 +1,8 @@
 //! A real server on a real port, in this process.
 #![allow(dead_code, reason = "each test file takes what it needs")]
 
+pub mod client;
+
 use ackwire_server::{
     config::Config,
     log::{Log, MemoryLog, Retention},

@@ -1,0 +1,134 @@
+//! Who is connected, and what became of each event for each consumer.
+//!
+//! A [`Slot`] is one (stream, consumer) in memory. The hub loads it when a connection subscribes, saves it a moment after
+//! it has changed, and lets it go once it is saved and nobody is connected.
+
+mod saver;
+mod seats;
+mod slot;
+mod views;
+
+pub use seats::{Order, Seat};
+pub use slot::Slot;
+pub use views::{ConsumerView, DeliveryView};
+
+use ackwire::{
+    base::Duration,
+    deliver::{Config, Tail, Tracker},
+    wire::{ConsumerId, StreamName},
+};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, Once, PoisonError},
+};
+use tokio::sync::{Notify, watch};
+
+use crate::log::{ConsumerKey, Log, LogError};
+use seats::Seats;
+
+type Key = (StreamName, ConsumerKey);
+
+/// The live side of a server. Cheap to share.
+pub struct Hub {
+    log: Arc<dyn Log>,
+    config: Config,
+    slots: Mutex<HashMap<Key, Arc<Slot>>>,
+    seats: Seats,
+    /// Slots that have changed since they were saved, each once.
+    dirty: Mutex<Vec<Arc<Slot>>>,
+    is_dirty: Notify,
+    draining: watch::Sender<Option<Duration>>,
+    /// Starts the task that saves, once there is something to save: a hub can be made outside of a runtime.
+    saver: Once,
+}
+
+impl Hub {
+    /// A hub over a log. It saves what changes from a task of its own, which ends with it.
+    pub fn new(log: Arc<dyn Log>, config: Config, max_connections: usize) -> Arc<Self> {
+        Arc::new(Self {
+            log,
+            config,
+            slots: Mutex::default(),
+            seats: Seats::new(max_connections),
+            dirty: Mutex::default(),
+            is_dirty: Notify::new(),
+            draining: watch::channel(None).0,
+            saver: Once::new(),
+        })
+    }
+
+    /// The streams.
+    pub fn log(&self) -> &Arc<dyn Log> {
+        &self.log
+    }
+
+    /// Everyone who is connected, and who may be.
+    pub fn seats(&self) -> &Seats {
+        &self.seats
+    }
+
+    /// How many connections there are.
+    pub fn connections(&self) -> usize {
+        self.seats.connections()
+    }
+
+    /// Breaks off the connections of a consumer, whoever's it is, as the network might: without a word.
+    pub fn cut(&self, consumer: &ConsumerId) {
+        self.seats.cut(consumer);
+    }
+
+    /// Asks every connection to go elsewhere within `span`; they close when it is over [AW-DRAIN]. Returns at once.
+    pub fn drain(&self, span: Duration) {
+        self.draining.send_replace(Some(span));
+    }
+
+    /// Becomes `Some` when the server drains.
+    pub fn draining(&self) -> watch::Receiver<Option<Duration>> {
+        self.draining.subscribe()
+    }
+
+    /// Ends once nobody is connected.
+    pub async fn emptied(&self) {
+        self.seats.emptied().await;
+    }
+
+    /// The slot of a stream and a consumer, in memory from now on for as long as somebody holds it, and where the stream
+    /// stands. A stream that does not exist is created empty.
+    pub async fn open(self: &Arc<Self>, stream: &StreamName, key: &ConsumerKey) -> Result<(Arc<Slot>, Tail), LogError> {
+        self.saver.call_once(|| drop(tokio::spawn(saver::run(Arc::downgrade(self)))));
+        let slot = self.slot(stream, key);
+        let tail = tail(self.log.tail(stream).await?);
+        slot.load(&self.log, &tail, self.config).await?;
+        Ok((slot, tail))
+    }
+
+    /// What became of everything that is in memory goes to the log. Slots that nobody needs leave the memory.
+    pub async fn save(&self) -> Result<(), LogError> {
+        saver::save(self).await
+    }
+
+    fn slot(self: &Arc<Self>, stream: &StreamName, key: &ConsumerKey) -> Arc<Slot> {
+        let name = (stream.clone(), key.clone());
+        lock(&self.slots).entry(name).or_insert_with(|| Arc::new(Slot::new(self, stream, key))).clone()
+    }
+
+    fn mark_dirty(&self, slot: Arc<Slot>) {
+        lock(&self.dirty).push(slot);
+        self.is_dirty.notify_one();
+    }
+}
+
+/// Where a stream stands, in the words of the core.
+pub(crate) fn tail(tail: crate::log::Tail) -> Tail {
+    Tail { epoch: tail.epoch, oldest: tail.oldest, head: tail.head, ended: tail.ended }
+}
+
+/// What a saved text says; a consumer whose text cannot be read begins anew, and gets everything again.
+fn parse(text: &str) -> Option<Tracker> {
+    serde_json::from_str(text).map(Tracker::from_saved).map_err(|error| tracing::error!(%error, "unreadable")).ok()
+}
+
+/// What a panicking holder left is whole: every change is made by the core, which leaves its state consistent.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,115 @@
+//! One seat for each consumer: the newest connection has it.
+
+use ackwire::wire::ConsumerId;
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+
+use super::lock;
+use crate::log::ConsumerKey;
+
+/// What a connection is told from outside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// Nothing.
+    Stay,
+    /// A newer connection of the consumer has the seat [AW-CONN-5].
+    Replaced,
+    /// Break off without a word.
+    Cut,
+}
+
+/// Everyone who is connected.
+pub struct Seats {
+    taken: Mutex<HashMap<ConsumerKey, (u64, watch::Sender<Order>)>>,
+    next: AtomicU64,
+    room: Arc<Semaphore>,
+    most: usize,
+}
+
+/// A consumer's seat, given back on drop.
+pub struct Seat {
+    seats: Arc<super::Hub>,
+    key: ConsumerKey,
+    id: u64,
+    orders: watch::Receiver<Order>,
+}
+
+impl Seats {
+    pub(super) fn new(max_connections: usize) -> Self {
+        let most = max_connections.min(Semaphore::MAX_PERMITS);
+        Self { taken: Mutex::default(), next: AtomicU64::new(1), room: Arc::new(Semaphore::new(most)), most }
+    }
+
+    /// Lets a connection in, unless there are too many.
+    pub fn enter(&self) -> Option<OwnedSemaphorePermit> {
+        self.room.clone().try_acquire_owned().ok()
+    }
+
+    pub(super) fn connections(&self) -> usize {
+        self.most - self.room.available_permits()
+    }
+
+    pub(super) async fn emptied(&self) {
+        let all = u32::try_from(self.most).unwrap_or(u32::MAX);
+        // Fails only if the semaphore is closed, which nobody does.
+        drop(self.room.acquire_many(all).await);
+    }
+
+    pub(super) fn cut(&self, consumer: &ConsumerId) {
+        for (key, (_, orders)) in lock(&self.taken).iter() {
+            if key.consumer == *consumer {
+                orders.send_replace(Order::Cut);
+            }
+        }
+    }
+}
+
+impl Seat {
+    /// Takes the consumer's seat. Who had it is told, and from this moment is not listened to any more.
+    pub fn take(hub: &Arc<super::Hub>, key: ConsumerKey) -> Self {
+        let seats = &hub.seats;
+        let id = seats.next.fetch_add(1, Ordering::Relaxed);
+        let (sender, orders) = watch::channel(Order::Stay);
+        if let Some((_, older)) = lock(&seats.taken).insert(key.clone(), (id, sender)) {
+            older.send_replace(Order::Replaced);
+        }
+        Self { seats: hub.clone(), key, id, orders }
+    }
+
+    /// The connection's number, unique in this life of the server.
+    pub fn id(&self) -> u64 {
+        self.id
+    }
+
+    /// Whose confirmations are tracked.
+    pub fn key(&self) -> &ConsumerKey {
+        &self.key
+    }
+
+    /// What the connection is told.
+    pub fn order(&self) -> Order {
+        *self.orders.borrow()
+    }
+
+    /// Ends when the connection is told something.
+    pub async fn ordered(&mut self) -> Order {
+        // The sender lives as long as the seat has not been taken over, and its last word stays readable.
+        let _ = self.orders.changed().await;
+        self.order()
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        let mut taken = lock(&self.seats.seats.taken);
+        if taken.get(&self.key).is_some_and(|(id, _)| *id == self.id) {
+            taken.remove(&self.key);
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! One (stream, consumer) in memory.
+
+use ackwire::{
+    deliver::{Config, Feed, Notice, Tail, Tracker},
+    wire::StreamName,
+};
+use std::sync::{
+    Arc, Mutex, Weak,
+    atomic::{AtomicBool, Ordering},
+};
+use tokio::sync::OnceCell;
+
+use super::{Hub, lock, parse};
+use crate::log::{ConsumerKey, Log, LogError};
+
+/// A feed, who owns it, and whether it is to be saved.
+pub struct Slot {
+    hub: Weak<Hub>,
+    stream: StreamName,
+    key: ConsumerKey,
+    state: OnceCell<Mutex<State>>,
+    /// Whether it waits to be saved.
+    is_queued: AtomicBool,
+}
+
+struct State {
+    feed: Feed,
+    /// The connection that is attached; an older one changes nothing any more [AW-CONN-5].
+    owner: Option<u64>,
+}
+
+impl Slot {
+    pub(super) fn new(hub: &Arc<Hub>, stream: &StreamName, key: &ConsumerKey) -> Self {
+        let (stream, key) = (stream.clone(), key.clone());
+        Self { hub: Arc::downgrade(hub), stream, key, state: OnceCell::new(), is_queued: AtomicBool::new(false) }
+    }
+
+    pub(super) async fn load(&self, log: &Arc<dyn Log>, tail: &Tail, config: Config) -> Result<(), LogError> {
+        let load = async || {
+            let saved = log.load_consumer(&self.stream, &self.key).await?;
+            let tracker = saved.and_then(|text| parse(&text)).unwrap_or_else(|| Tracker::new(tail.epoch.clone()));
+            let feed = Feed::new(self.stream.clone(), tracker, config, rand::random());
+            Ok(Mutex::new(State { feed, owner: None }))
+        };
+        self.state.get_or_try_init(load).await.map(|_| ())
+    }
+
+    /// Takes the feed over for a connection and changes it.
+    pub fn take_over<T>(self: &Arc<Self>, connection: u64, change: impl FnOnce(&mut Feed) -> T) -> Option<T> {
+        lock(self.state.get()?).owner = Some(connection);
+        self.with(connection, change)
+    }
+
+    /// Changes the feed for the connection that owns it; `None` if another one does by now.
+    pub fn with<T>(self: &Arc<Self>, connection: u64, change: impl FnOnce(&mut Feed) -> T) -> Option<T> {
+        let mut state = lock(self.state.get()?);
+        if state.owner != Some(connection) {
+            return None;
+        }
+        let changed = change(&mut state.feed);
+        let is_dirty = state.feed.take_dirty();
+        drop(state);
+        if is_dirty {
+            self.queue();
+        }
+        Some(changed)
+    }
+
+    /// The connection no longer wants the stream.
+    pub fn detach(self: &Arc<Self>, connection: u64) {
+        self.with(connection, Feed::detach);
+        if let Some(state) = self.state.get() {
+            let mut state = lock(state);
+            state.owner.take_if(|owner| *owner == connection);
+        }
+        // Being saved is also what lets it leave the memory.
+        self.queue();
+    }
+
+    /// Looks at what became of the events; `None` before it is loaded.
+    pub fn look<T>(&self, look: impl FnOnce(&Tracker, bool) -> T) -> Option<T> {
+        let state = lock(self.state.get()?);
+        Some(look(state.feed.tracker(), state.feed.is_attached()))
+    }
+
+    /// Which stream.
+    pub fn stream(&self) -> &StreamName {
+        &self.stream
+    }
+
+    /// Whose.
+    pub fn key(&self) -> &ConsumerKey {
+        &self.key
+    }
+
+    /// It is about to be saved: what changes from now on counts for the next time.
+    pub(super) fn unqueue(&self) {
+        self.is_queued.store(false, Ordering::SeqCst);
+    }
+
+    pub(super) fn queue(self: &Arc<Self>) {
+        if !self.is_queued.swap(true, Ordering::SeqCst)
+            && let Some(hub) = self.hub.upgrade()
+        {
+            hub.mark_dirty(self.clone());
+        }
+    }
+
+    pub(super) fn is_idle(&self) -> bool {
+        self.state.get().is_none_or(|state| lock(state).owner.is_none()) && !self.is_queued.load(Ordering::SeqCst)
+    }
+
+    /// Tells the server's own log what happened; ids and numbers, never a payload.
+    pub(crate) fn note(&self, notice: &Notice) {
+        let (stream, consumer) = (&self.stream, &self.key.consumer);
+        match notice {
+            Notice::Confirmed { seq, attempt, latency, late, .. } => {
+                let latency_ms = latency.as_millis();
+                tracing::debug!(%stream, %consumer, %seq, attempt, latency_ms, late, "confirmed");
+            }
+            Notice::Failed { seq, attempt, retry_in, .. } => {
+                let retry_in_ms = retry_in.as_millis();
+                tracing::info!(%stream, %consumer, %seq, attempt, retry_in_ms, "the handler failed");
+            }
+            Notice::Timeout { seq, attempt, retry_in, .. } => {
+                let retry_in_ms = retry_in.as_millis();
+                tracing::info!(%stream, %consumer, %seq, attempt, retry_in_ms, "not confirmed in time");
+            }
+            Notice::Retrying { seq, attempt, .. } => {
+                tracing::debug!(%stream, %consumer, %seq, attempt, "sent again");
+            }
+            Notice::Dead { seq, attempt, .. } => {
+                tracing::warn!(%stream, %consumer, %seq, attempt, "failed for good");
+            }
+            Notice::Lost(range) => {
+                let (after, upto) = (range.after, range.upto);
+                tracing::warn!(%stream, %consumer, %after, %upto, reason = range.reason.as_str(), "lost");
+            }
+            Notice::EpochChanged => tracing::warn!(%stream, %consumer, "the stream's log was replaced"),
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! What a connection waits for from the log, all at the same time.
+
+use ackwire::{
+    deliver::{Page, ReadRequest, Tail},
+    wire::{Publish, Seq, StreamName},
+};
+use futures_util::{
+    StreamExt,
+    future::{AbortHandle, Abortable, BoxFuture, FutureExt},
+    stream::FuturesUnordered,
+};
+use std::{future::pending, sync::Arc};
+use tokio::{
+    sync::watch,
+    time::{Duration, sleep},
+};
+
+use crate::{
+    clock, hub,
+    log::{Log, LogError, NewEvent, PageLimit},
+};
+
+/// How long a stream that cannot be looked at is left alone.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+
+/// Names a subscription of a connection: what belongs to an earlier one of the same stream is told apart by `number`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct SubscriptionId {
+    pub stream: StreamName,
+    pub number: u64,
+}
+
+/// What has come of a job.
+pub(super) enum Done {
+    /// A stream has moved.
+    Moved { subscription: SubscriptionId, tail: Tail, watch: watch::Receiver<u64> },
+    /// A page was read.
+    Read { subscription: SubscriptionId, id: u64, page: Result<Page, LogError> },
+    /// An event was appended.
+    Appended { publish: Publish, placed: Result<(Seq, bool), LogError> },
+    /// A subscription ended before its stream moved.
+    Aborted,
+}
+
+/// The jobs under way.
+pub(super) struct Jobs {
+    log: Arc<dyn Log>,
+    running: FuturesUnordered<BoxFuture<'static, Done>>,
+}
+
+impl Jobs {
+    pub fn new(log: Arc<dyn Log>) -> Self {
+        Self { log, running: FuturesUnordered::new() }
+    }
+
+    /// The next one that is done; never, if none is under way.
+    pub async fn next(&mut self) -> Done {
+        match self.running.next().await {
+            Some(done) => done,
+            None => pending().await,
+        }
+    }
+
+    /// Waits until the stream moves; once, until the handle aborts it.
+    pub fn watch(&self, subscription: SubscriptionId, mut watch: watch::Receiver<u64>) -> AbortHandle {
+        let (log, stream) = (self.log.clone(), subscription.stream.clone());
+        let moved = async move {
+            if watch.changed().await.is_err() {
+                watch = log.watch(&stream);
+            }
+            loop {
+                match log.tail(&stream).await {
+                    Ok(tail) => return Done::Moved { subscription, tail: hub::tail(tail), watch },
+                    Err(error) => tracing::warn!(%stream, %error, "where the stream stands is not known"),
+                }
+                sleep(LOOK_AGAIN).await;
+            }
+        };
+        let (handle, registration) = AbortHandle::new_pair();
+        let abortable = Abortable::new(moved, registration).map(|done| done.unwrap_or(Done::Aborted));
+        self.running.push(abortable.boxed());
+        handle
+    }
+
+    /// Reads a page.
+    pub fn read(&self, subscription: SubscriptionId, request: ReadRequest) {
+        let log = self.log.clone();
+        let read = async move {
+            let limit = PageLimit { events: request.max_events as usize, bytes: request.max_bytes as usize };
+            let page = log.read(&subscription.stream, request.range, limit).await.map(|page| Page {
+                epoch: page.epoch,
+                entries: page.entries,
+                upto: page.upto,
+                oldest: page.oldest,
+            });
+            Done::Read { subscription, id: request.id, page }
+        };
+        self.running.push(read.boxed());
+    }
+
+    /// Appends an event.
+    pub fn append(&self, publish: Publish) {
+        let log = self.log.clone();
+        let append = async move {
+            let event = NewEvent {
+                id: publish.id.clone(),
+                event_type: publish.event_type.clone(),
+                time: clock::unix_ms(),
+                data: publish.data.clone(),
+                priority: Default::default(),
+                meta: publish.meta.clone(),
+            };
+            let placed = log.append(&publish.stream, vec![event]).await.and_then(|appended| {
+                let place = appended.events.first().map(|placed| (placed.seq, placed.duplicate));
+                place.ok_or_else(|| LogError::Unavailable("the log did not say where the event went".into()))
+            });
+            Done::Appended { publish, placed }
+        };
+        self.running.push(append.boxed());
+    }
+}

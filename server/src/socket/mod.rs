@@ -1,0 +1,48 @@
+//! `GET /v1/socket`: the WebSocket that browsers connect to [section 3 of `PROTOCOL.md`].
+
+mod jobs;
+mod outgoing;
+mod session;
+mod subscription;
+
+use ackwire::wire::SUBPROTOCOL;
+use axum::{
+    extract::{State, WebSocketUpgrade, ws::rejection::WebSocketUpgradeRejection},
+    http::StatusCode,
+    response::{IntoResponse, Response},
+};
+use std::sync::Arc;
+
+use crate::{App, http::ApiError};
+use session::Session;
+
+/// A message up to this many times the limit is read, and answered with 4413 by the protocol; a larger one is not even
+/// read.
+const READ_FACTOR: usize = 2;
+
+/// Opens a connection. Whose pages may do so was checked before ([`Origins`](crate::origins::Origins)); who is asking
+/// is said in `hello`.
+pub(crate) async fn open(
+    State(app): State<Arc<App>>,
+    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
+) -> Result<Response, ApiError> {
+    let upgrade = upgrade.map_err(|rejection| ApiError::invalid(rejection.to_string()))?;
+    let most = app.config.limits.max_frame_bytes.saturating_mul(READ_FACTOR);
+    let upgrade = upgrade.protocols([SUBPROTOCOL]).max_message_size(most).max_frame_size(most);
+    if upgrade.selected_protocol().is_none() {
+        return Err(ApiError::invalid(format!("the WebSocket needs the subprotocol {SUBPROTOCOL}")));
+    }
+    let Some(entered) = app.hub.seats().enter() else {
+        let most = app.config.limits.max_connections;
+        return Err(ApiError {
+            status: StatusCode::SERVICE_UNAVAILABLE,
+            code: "too_many_requests",
+            message: format!("this server has {most} connections (--max-connections): try again later"),
+        });
+    };
+    let opened = upgrade.on_upgrade(move |socket| async move {
+        Session::new(app).run(socket).await;
+        drop(entered);
+    });
+    Ok(opened.into_response())
+}

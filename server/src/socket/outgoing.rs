@@ -1,0 +1,78 @@
+//! What waits to be written.
+
+use axum::{
+    Error,
+    extract::ws::{CloseFrame, Message, WebSocket},
+};
+use futures_util::{Sink, stream::SplitSink};
+use std::{
+    collections::VecDeque,
+    future::poll_fn,
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+/// Feeds add no frames while so many wait: a slow connection slows its own reading of the log.
+const FEED_FRAMES: usize = 32;
+/// Nothing more is read from a client while so many frames wait for it.
+const MAX_FRAMES: usize = 512;
+/// Longest reason of a close frame, in bytes (RFC 6455, 5.5).
+const MAX_REASON_BYTES: usize = 123;
+
+/// Frames on their way to the socket, written as fast as it takes them.
+#[derive(Default)]
+pub(super) struct Outgoing {
+    queue: VecDeque<Message>,
+    /// The socket has taken something that it may hold back.
+    is_unflushed: bool,
+}
+
+impl Outgoing {
+    /// Adds a frame.
+    pub fn push(&mut self, text: String) {
+        self.queue.push_back(Message::Text(text.into()));
+    }
+
+    /// Adds the last frame.
+    pub fn close(&mut self, code: u16, reason: &str) {
+        let reason = ackwire::wire::truncate(reason, MAX_REASON_BYTES).into();
+        self.queue.push_back(Message::Close(Some(CloseFrame { code, reason })));
+    }
+
+    /// Whether feeds may add frames.
+    pub fn takes_events(&self) -> bool {
+        self.queue.len() < FEED_FRAMES
+    }
+
+    /// Whether answers may be added.
+    pub fn takes_answers(&self) -> bool {
+        self.queue.len() < MAX_FRAMES
+    }
+
+    /// Whether [`write`](Self::write) has something to do.
+    pub fn has_work(&self) -> bool {
+        !self.queue.is_empty() || self.is_unflushed
+    }
+
+    /// Writes everything. May be dropped at any time: what was not written stays.
+    pub async fn write(&mut self, sink: &mut SplitSink<WebSocket, Message>) -> Result<(), Error> {
+        poll_fn(|context| self.poll_write(Pin::new(sink), context)).await
+    }
+
+    fn poll_write(
+        &mut self,
+        mut sink: Pin<&mut SplitSink<WebSocket, Message>>,
+        context: &mut Context<'_>,
+    ) -> Poll<Result<(), Error>> {
+        while !self.queue.is_empty() {
+            ready!(sink.as_mut().poll_ready(context))?;
+            if let Some(message) = self.queue.pop_front() {
+                sink.as_mut().start_send(message)?;
+                self.is_unflushed = true;
+            }
+        }
+        ready!(sink.poll_flush(context))?;
+        self.is_unflushed = false;
+        Poll::Ready(Ok(()))
+    }
+}

@@ -1,0 +1,488 @@
+//! One connection: a task that carries words between a socket, its feeds, and the log.
+
+use ackwire::{
+    base::{Duration, Instant},
+    deliver::{Action, Connection, FeedFrame, Limits, Notice},
+    wire::{
+        CloseCode, ConsumerId, ErrorCode, EventConfirmation, Publish, ServerFrame, ServerInfo, StreamName, Subscribe,
+        Welcome, encode_server,
+    },
+};
+use axum::extract::ws::{Message, WebSocket};
+use futures_util::{
+    StreamExt,
+    stream::{SplitSink, SplitStream},
+};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::Arc,
+};
+use tokio::{sync::watch, time};
+use tracing::Instrument;
+
+use super::{
+    jobs::{Done, Jobs, SubscriptionId},
+    outgoing::Outgoing,
+    subscription::Subscription,
+};
+use crate::{
+    App, SERVICE, VERSION,
+    auth::Identity,
+    clock,
+    hub::{Order, Seat},
+    limits::MAX_META_ENTRIES,
+    log::{ConsumerKey, LogError},
+    trouble::TroubleMaker,
+};
+
+/// Nothing more is read from a client while so many of its `publish` wait for the log.
+const MAX_PUBLISHES: usize = 64;
+/// How long a client may take to read the last words and to close its end.
+const FAREWELL: time::Duration = time::Duration::from_secs(5);
+
+/// How a connection ends.
+enum End {
+    /// With a close frame.
+    Close(CloseCode, String),
+    /// Without a word.
+    Break,
+}
+
+/// A connection and everything that it holds; dropping it gives all of it back.
+pub(super) struct Session {
+    app: Arc<App>,
+    name: String,
+    connection: Connection,
+    outgoing: Outgoing,
+    jobs: Jobs,
+    /// Before the seat, so that feeds are detached while it is still taken.
+    subscriptions: BTreeMap<StreamName, Subscription>,
+    subscribed: u64,
+    guest: Option<Guest>,
+    /// The first of them is being appended.
+    publishes: VecDeque<Publish>,
+    draining: watch::Receiver<Option<Duration>>,
+    end: Option<End>,
+}
+
+/// Who was let in.
+struct Guest {
+    seat: Seat,
+    identity: Identity,
+    trouble: TroubleMaker<String>,
+}
+
+impl Session {
+    pub fn new(app: Arc<App>) -> Self {
+        let limits = &app.config.limits;
+        let core_span = |span: time::Duration| Duration::from_millis(span.as_millis() as u64);
+        let limits = Limits {
+            hello_deadline: core_span(limits.hello_deadline),
+            heartbeat: core_span(limits.heartbeat),
+            max_frame_bytes: limits.max_frame_bytes,
+            max_subscriptions: limits.max_subscriptions,
+            messages_per_second: limits.max_messages_per_second,
+            message_burst: limits.max_message_burst,
+        };
+        Self {
+            name: uuid::Uuid::now_v7().to_string(),
+            connection: Connection::new(clock::now(), limits),
+            outgoing: Outgoing::default(),
+            jobs: Jobs::new(app.log.clone()),
+            subscriptions: BTreeMap::new(),
+            subscribed: 0,
+            guest: None,
+            publishes: VecDeque::new(),
+            draining: app.hub.draining(),
+            end: None,
+            app,
+        }
+    }
+
+    /// Until the connection is over.
+    pub async fn run(mut self, socket: WebSocket) {
+        let span = tracing::info_span!("connection", id = self.name);
+        async {
+            tracing::debug!("opened");
+            let (sink, stream) = socket.split();
+            self.carry(sink, stream).await;
+        }
+        .instrument(span)
+        .await;
+    }
+
+    async fn carry(&mut self, mut sink: SplitSink<WebSocket, Message>, mut stream: SplitStream<WebSocket>) {
+        // The server may be draining already.
+        self.draining.mark_changed();
+        loop {
+            self.act().await;
+            self.pump();
+            match self.end.take() {
+                Some(End::Close(code, reason)) => {
+                    tracing::info!(code = code.0, reason, "closed");
+                    return self.farewell(code, &reason, sink, stream).await;
+                }
+                Some(End::Break) => return tracing::info!("cut"),
+                None => {}
+            }
+            let due = self.due();
+            let takes_messages = self.outgoing.takes_answers() && self.publishes.len() < MAX_PUBLISHES;
+            tokio::select! {
+                message = stream.next(), if takes_messages => match message {
+                    Some(Ok(Message::Close(_))) | None => return tracing::debug!("the client closed"),
+                    Some(Ok(message)) => self.handle_message(&message),
+                    Some(Err(error)) if is_oversized(&error) => self.connection.handle_oversized(),
+                    Some(Err(error)) => return tracing::debug!(%error, "broken off"),
+                },
+                written = self.outgoing.write(&mut sink), if self.outgoing.has_work() => match written {
+                    Ok(()) => self.connection.handle_sent(clock::now()),
+                    Err(error) => return tracing::debug!(%error, "broken off"),
+                },
+                done = self.jobs.next() => self.handle_done(done),
+                order = ordered(&mut self.guest) => self.obey(order),
+                Ok(()) = self.draining.changed() => self.drain(),
+                () = sleep_until(due) => self.handle_timeout(),
+            }
+        }
+    }
+
+    /// The last words, and the client's: reading on until it closes keeps its last frames from turning the close into a
+    /// reset.
+    async fn farewell(
+        &mut self,
+        code: CloseCode,
+        reason: &str,
+        mut sink: SplitSink<WebSocket, Message>,
+        mut stream: SplitStream<WebSocket>,
+    ) {
+        self.subscriptions.clear();
+        self.guest = None;
+        self.outgoing.close(code.0, reason);
+        let last = async {
+            self.outgoing.write(&mut sink).await?;
+            while let Some(Ok(_)) = stream.next().await {}
+            Ok::<(), axum::Error>(())
+        };
+        if time::timeout(FAREWELL, last).await.is_err() {
+            tracing::debug!("the client did not close in time");
+        }
+    }
+
+    fn handle_message(&mut self, message: &Message) {
+        let now = clock::now();
+        // Since this moment a newer connection speaks for the consumer [AW-CONN-5].
+        if let Some(guest) = &self.guest
+            && guest.seat.order() != Order::Stay
+        {
+            return self.obey(guest.seat.order());
+        }
+        match message {
+            Message::Text(text) => self.connection.handle_text(now, text),
+            Message::Binary(_) => self.connection.handle_binary(now),
+            Message::Ping(_) | Message::Pong(_) | Message::Close(_) => self.connection.handle_sign_of_life(now),
+        }
+    }
+
+    fn obey(&mut self, order: Order) {
+        match order {
+            Order::Stay => {}
+            Order::Replaced => self.connection.handle_replaced(),
+            Order::Cut => self.end = Some(End::Break),
+        }
+    }
+
+    fn drain(&mut self) {
+        let span = *self.draining.borrow_and_update();
+        if let Some(span) = span {
+            self.connection.handle_drain(clock::now(), span);
+        }
+    }
+
+    fn handle_timeout(&mut self) {
+        let now = clock::now();
+        self.connection.handle_timeout(now);
+        for subscription in self.subscriptions.values_mut() {
+            if subscription.due.is_some_and(|due| due <= now) {
+                subscription.input(|feed| feed.handle_timeout(now));
+            }
+        }
+        if let Some(guest) = &mut self.guest {
+            let mut released = Vec::new();
+            guest.trouble.release(now, &mut released);
+            released.into_iter().for_each(|text| self.outgoing.push(text));
+        }
+    }
+
+    fn due(&self) -> Option<Instant> {
+        let feeds = self.subscriptions.values().filter_map(|subscription| subscription.due);
+        let trouble = self.guest.as_ref().and_then(|guest| guest.trouble.due());
+        feeds.chain(self.connection.poll_timeout()).chain(trouble).min()
+    }
+
+    /// Does what the connection has decided.
+    async fn act(&mut self) {
+        while let Some(action) = self.connection.poll_action() {
+            let now = clock::now();
+            match action {
+                Action::Authenticate { consumer, token } => self.authenticate(now, consumer, token.as_deref()),
+                Action::Subscribe(subscribe) => {
+                    self.subscribe(subscribe).await;
+                    // The answers come in the order of the questions.
+                    self.pump();
+                }
+                Action::Unsubscribe(stream) => drop(self.subscriptions.remove(&stream)),
+                Action::Ack(ack) => self.tell(&ack.stream, |feed| feed.handle_ack(now, &ack)),
+                Action::Nack(nack) => self.tell(&nack.stream, |feed| feed.handle_nack(now, &nack)),
+                Action::Resend(resend) => self.tell(&resend.stream, |feed| feed.handle_resend(&resend)),
+                Action::Confirm(confirmation) => self.confirm(now, &confirmation),
+                Action::Publish(publish) => self.publish(publish),
+                Action::Send(frame) => self.send(&frame),
+                Action::Close { code, reason } => self.end = self.end.take().or(Some(End::Close(code, reason))),
+            }
+        }
+    }
+
+    fn authenticate(&mut self, now: Instant, consumer: Option<ConsumerId>, token: Option<&str>) {
+        let identity = match self.app.auth.authenticate(token) {
+            Ok(identity) => identity,
+            Err(error) => return self.connection.handle_refused(error.to_string()),
+        };
+        let expires_in = identity.expires_at.map(|at| Duration::from_millis(at.saturating_sub(clock::unix_ms())));
+        match (consumer, &mut self.guest) {
+            (Some(consumer), _) => {
+                let key = ConsumerKey { subject: identity.subject.clone(), consumer: consumer.clone() };
+                let welcome = self.welcome(consumer.clone(), expires_in);
+                let (seat, trouble) = (Seat::take(&self.app.hub, key), self.app.troubles.maker(consumer));
+                tracing::info!(consumer = %seat.key().consumer, "welcome");
+                self.guest = Some(Guest { seat, identity, trouble });
+                self.connection.handle_accepted(now, expires_in, welcome);
+            }
+            (None, Some(guest)) if guest.identity.subject == identity.subject => {
+                guest.identity = identity;
+                let welcome = ServerFrame::Authenticated { expires_in_ms: None };
+                self.connection.handle_accepted(now, expires_in, welcome);
+                self.leave_forbidden();
+            }
+            (None, _) => self.connection.handle_refused("the token is another user's"),
+        }
+    }
+
+    fn welcome(&self, consumer: ConsumerId, expires_in: Option<Duration>) -> ServerFrame {
+        let limits = &self.app.config.limits;
+        ServerFrame::Welcome(Welcome {
+            connection: self.name.clone(),
+            consumer,
+            heartbeat_ms: u32::try_from(limits.heartbeat.as_millis()).unwrap_or(u32::MAX),
+            max_frame_bytes: u32::try_from(limits.max_frame_bytes).unwrap_or(u32::MAX),
+            token_expires_in_ms: expires_in.map(Duration::as_millis),
+            server: ServerInfo { name: SERVICE.into(), version: VERSION.into() },
+        })
+    }
+
+    /// A fresh token may allow less than the one before.
+    fn leave_forbidden(&mut self) {
+        let Some(guest) = &self.guest else { return };
+        let streams = self.subscriptions.keys().filter(|stream| !guest.identity.may_read(stream));
+        for stream in streams.cloned().collect::<Vec<_>>() {
+            self.refuse(&stream, ErrorCode::Forbidden, "the new token does not cover this stream".into());
+        }
+    }
+
+    fn refuse(&mut self, stream: &StreamName, code: ErrorCode, message: String) {
+        self.subscriptions.remove(stream);
+        self.connection.handle_unsubscribed(stream);
+        self.send(&ServerFrame::Error { code, message, stream: Some(stream.to_string()) });
+    }
+
+    async fn subscribe(&mut self, subscribe: Subscribe) {
+        let Some(guest) = &self.guest else { return };
+        let (stream, number) = (subscribe.stream.clone(), self.subscribed + 1);
+        self.subscribed = number;
+        if !guest.identity.may_read(&stream) {
+            let message = "the token's `ackwire.read` does not cover this stream".into();
+            return self.refuse(&stream, ErrorCode::Forbidden, message);
+        }
+        // Before the tail is read, so that no move is missed.
+        let watch = self.app.log.watch(&stream);
+        let (slot, tail) = match self.app.hub.open(&stream, guest.seat.key()).await {
+            Ok(opened) => opened,
+            Err(error) => return self.refuse(&stream, ErrorCode::Unavailable, error.to_string()),
+        };
+        if guest.seat.order() != Order::Stay {
+            return;
+        }
+        // An earlier subscription of the stream detaches before this one attaches.
+        self.subscriptions.remove(&stream);
+        let id = SubscriptionId { stream: stream.clone(), number };
+        let connection = guest.seat.id();
+        slot.take_over(connection, |feed| feed.attach(clock::now(), &subscribe, tail));
+        let watch = self.jobs.watch(id.clone(), watch);
+        self.subscriptions.insert(stream, Subscription::new(id, slot, connection, watch));
+    }
+
+    /// Hands a feed what the client says of it. A stream that is not subscribed (any more) is not concerned.
+    fn tell(
+        &mut self,
+        stream: &StreamName,
+        input: impl FnOnce(&mut ackwire::deliver::Feed) -> Result<(), ackwire::deliver::Violation>,
+    ) {
+        let told = self.subscriptions.get_mut(stream).and_then(|subscription| subscription.input(input));
+        if let Some(Err(violation)) = told {
+            self.connection.handle_violation(&violation);
+        }
+    }
+
+    fn confirm(&mut self, now: Instant, confirmation: &EventConfirmation) {
+        let mut subscriptions = self.subscriptions.values_mut();
+        let is_known = subscriptions
+            .any(|subscription| subscription.input(|feed| feed.handle_confirmation(now, confirmation)) == Some(true));
+        if !is_known {
+            let message = format!("no event {} was sent to this consumer and is unsettled", confirmation.event_id);
+            self.send(&ServerFrame::Error { code: ErrorCode::UnknownEvent, message, stream: None });
+        }
+    }
+
+    fn publish(&mut self, publish: Publish) {
+        let Some(guest) = &self.guest else { return };
+        let (bytes, most) = (payload_bytes(&publish), self.app.config.limits.max_event_bytes);
+        let problem = if !guest.identity.may_write(&publish.stream) {
+            let message = "the token's `ackwire.write` does not cover this stream".to_owned();
+            Some((ErrorCode::Forbidden, message))
+        } else if bytes > most {
+            Some((ErrorCode::TooLarge, format!("`data` and `meta` have {bytes} bytes, more than {most}")))
+        } else if publish.meta.len() > MAX_META_ENTRIES {
+            Some((ErrorCode::InvalidRequest, format!("`meta` has more than {MAX_META_ENTRIES} entries")))
+        } else {
+            None
+        };
+        if let Some((code, message)) = problem {
+            return self.reject(&publish, code, message);
+        }
+        // One after another: what a client sends in order goes into the log in order.
+        if self.publishes.is_empty() {
+            self.jobs.append(publish.clone());
+        }
+        self.publishes.push_back(publish);
+    }
+
+    fn reject(&mut self, publish: &Publish, code: ErrorCode, message: String) {
+        let (id, stream) = (publish.id.to_string(), publish.stream.to_string());
+        self.send(&ServerFrame::Rejected { id, stream, code, message });
+    }
+
+    fn handle_done(&mut self, done: Done) {
+        let now = clock::now();
+        match done {
+            Done::Moved { subscription, tail, watch } => {
+                let Some(current) = self.current(&subscription) else { return };
+                current.input(|feed| feed.handle_tail(now, tail));
+                let handle = self.jobs.watch(subscription.clone(), watch);
+                if let Some(current) = self.current(&subscription) {
+                    current.watch = handle;
+                }
+            }
+            Done::Read { subscription, id, page } => {
+                let Some(current) = self.current(&subscription) else { return };
+                match page {
+                    Ok(page) => drop(current.input(|feed| feed.handle_page(now, id, &page))),
+                    Err(error) => {
+                        tracing::warn!(stream = %subscription.stream, %error, "the log was not read; tried again");
+                        current.input(|feed| feed.handle_read_failed(now, id));
+                    }
+                }
+            }
+            Done::Appended { publish, placed } => {
+                self.publishes.pop_front();
+                if let Some(next) = self.publishes.front() {
+                    self.jobs.append(next.clone());
+                }
+                match placed {
+                    Ok((seq, duplicate)) => {
+                        let Publish { id, stream, .. } = publish;
+                        self.send(&ServerFrame::Published { id, stream, seq, duplicate });
+                    }
+                    Err(error) => {
+                        let code = match error {
+                            LogError::StreamEnded => ErrorCode::StreamEnded,
+                            LogError::StreamFull => ErrorCode::InvalidRequest,
+                            LogError::Unavailable(_) => ErrorCode::Unavailable,
+                        };
+                        self.reject(&publish, code, error.to_string());
+                    }
+                }
+            }
+            Done::Aborted => {}
+        }
+    }
+
+    fn current(&mut self, id: &SubscriptionId) -> Option<&mut Subscription> {
+        self.subscriptions.get_mut(&id.stream).filter(|subscription| subscription.id == *id)
+    }
+
+    /// Takes what the feeds have to say, as far as the socket keeps up.
+    fn pump(&mut self) {
+        let Some(guest) = &mut self.guest else { return };
+        let (now, outgoing, jobs, end) = (clock::now(), &mut self.outgoing, &self.jobs, &mut self.end);
+        let mut texts = Vec::new();
+        for subscription in self.subscriptions.values_mut().filter(|subscription| subscription.is_stirred) {
+            let stream = subscription.id.stream.clone();
+            let mut notices = Vec::new();
+            let polled = subscription.output(|feed| {
+                while outgoing.takes_events() {
+                    match feed.poll_transmit() {
+                        Some(frame @ FeedFrame::Events(_)) => {
+                            guest.trouble.pass(now, frame.encode(&stream), &mut texts);
+                            texts.drain(..).for_each(|text| outgoing.push(text));
+                        }
+                        Some(frame) => outgoing.push(frame.encode(&stream)),
+                        None => break,
+                    }
+                }
+                notices.extend(std::iter::from_fn(|| feed.poll_notice()));
+                (feed.poll_read(), feed.poll_timeout())
+            });
+            // What does not fit is taken once something was written.
+            subscription.is_stirred = !outgoing.takes_events();
+            let (read, due) = polled.unwrap_or_default();
+            subscription.due = due;
+            if let Some(request) = read {
+                jobs.read(subscription.id.clone(), request);
+            }
+            for notice in notices {
+                subscription.slot().note(&notice);
+                if notice == Notice::EpochChanged {
+                    *end = Some(End::Close(CloseCode(1012), "the log of a stream was replaced".into()));
+                }
+            }
+        }
+    }
+
+    fn send(&mut self, frame: &ServerFrame) {
+        self.outgoing.push(encode_server(frame));
+    }
+}
+
+async fn ordered(guest: &mut Option<Guest>) -> Order {
+    match guest {
+        Some(guest) => guest.seat.ordered().await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn sleep_until(due: Option<Instant>) {
+    match due {
+        Some(due) => time::sleep(clock::until(due)).await,
+        None => std::future::pending().await,
+    }
+}
+
+fn payload_bytes(publish: &Publish) -> usize {
+    let meta = publish.meta.iter().map(|(key, value)| key.len() + value.len());
+    publish.data.get().len() + meta.sum::<usize>()
+}
+
+/// Whether the WebSocket layer refused to read a message for its size.
+fn is_oversized(error: &axum::Error) -> bool {
+    let source = std::error::Error::source(error);
+    source.and_then(|error| error.downcast_ref()).is_some_and(|error| matches!(error, tungstenite::Error::Capacity(_)))
+}
