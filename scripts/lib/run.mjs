@@ -4,6 +4,7 @@ import { accessSync, constants } from "node:fs";
 import { delimiter, join } from "node:path";
 import { createInterface } from "node:readline";
 import { environment, executable, root } from "./paths.mjs";
+import { onStop } from "./signals.mjs";
 import { Failure } from "./step.mjs";
 
 const windows = process.platform === "win32";
@@ -88,18 +89,8 @@ function signalAll(signal) {
   }
 }
 
-let stopping = false;
-for (const [signal, code] of [
-  ["SIGINT", 130],
-  ["SIGTERM", 143],
-  ["SIGHUP", 129],
-]) {
-  process.on(signal, async () => {
-    if (stopping) signalAll("SIGKILL");
-    stopping = true;
-    signalAll(signal === "SIGHUP" ? "SIGTERM" : signal);
-    await Promise.allSettled([...children].map((child) => child.ended));
-    process.exit(code);
-  });
-}
+onStop((signal) => {
+  signalAll(signal);
+  return Promise.allSettled([...children].map((child) => child.ended));
+});
 process.on("exit", () => signalAll("SIGKILL"));

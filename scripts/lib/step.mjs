@@ -1,4 +1,5 @@
 // How the commands talk: one line for each thing that they do, one sentence when it cannot be done.
+import { isStopping } from "./signals.mjs";
 
 /** Something that the person at the keyboard can put right; the message says how. */
 export class Failure extends Error {}
@@ -23,6 +24,7 @@ export async function main(body) {
   try {
     process.exitCode = (await body()) ?? 0;
   } catch (error) {
+    if (isStopping()) return;
     console.error(red(error instanceof Failure ? `✗ ${error.message}` : `✗ ${error.stack}`));
     process.exitCode = 1;
   }

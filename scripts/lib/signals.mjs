@@ -1,0 +1,24 @@
+// Ctrl-C and its relatives: what was started is ended before this process is.
+
+/** A terminal and npm both pass a Ctrl-C on, so that one key press arrives twice; a later one is impatience. */
+const ECHO_MS = 500;
+const CODES = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 };
+
+let since;
+
+/** Whether everything is being stopped; what fails from then on is no failure. */
+export const isStopping = () => since !== undefined;
+
+/** Has `end(signal)` called when this process shall stop; it exits when the promise of that has settled. */
+export function onStop(end) {
+  for (const [signal, code] of Object.entries(CODES)) {
+    process.on(signal, async () => {
+      const isFirst = since === undefined;
+      since ??= performance.now();
+      if (!isFirst && performance.now() - since > ECHO_MS) await end("SIGKILL");
+      else if (isFirst) await end(signal === "SIGHUP" ? "SIGTERM" : signal);
+      else return;
+      process.exit(code);
+    });
+  }
+}
