@@ -29,7 +29,7 @@ pub enum RunError {
 }
 
 /// Serves until `shutdown` is done; then drains [AW-DRAIN], finishes what is being answered, and returns, within
-/// [`Config::drain`] and 5 seconds.
+/// [`Config::drain`] and 10 seconds.
 pub async fn run(
     listener: TcpListener,
     config: Config,

@@ -1,18 +1,9 @@
 //! The program itself: what it says when it cannot start, and how it stops.
 
-use std::{
-    io::{BufRead, BufReader, Read},
-    net::TcpListener,
-    process::{Child, ChildStdout, Command, Stdio},
-};
-use tempfile::TempDir;
+mod support;
 
-/// The program with these flags, a folder of its own to work in, and no settings from outside.
-fn program(flags: &[&str], folder: &TempDir) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_ackwire-server"));
-    command.args(flags).env_clear().current_dir(folder.path()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    command
-}
+use std::{io::Read, net::TcpListener, process::Command};
+use support::program::{Running, program};
 
 /// What it says on its way out, which must come without help.
 fn fails(mut command: Command) -> String {
@@ -26,42 +17,6 @@ fn fails(mut command: Command) -> String {
 fn assert_says(text: &str, pieces: &[&str]) {
     for piece in pieces {
         assert!(text.contains(piece), "`{piece}` in:\n{text}");
-    }
-}
-
-/// A server that runs, until it is dropped.
-struct Running {
-    child: Child,
-    stdout: BufReader<ChildStdout>,
-    url: String,
-}
-
-impl Running {
-    fn start(mut command: Command) -> Self {
-        let mut child = command.spawn().unwrap();
-        let mut stdout = BufReader::new(child.stdout.take().unwrap());
-        let mut line = String::new();
-        stdout.read_line(&mut line).unwrap();
-        let url =
-            line.trim().strip_prefix("listening on ").unwrap_or_else(|| panic!("not the line: {line}")).to_owned();
-        Self { child, stdout, url }
-    }
-
-    fn port(&self) -> &str {
-        self.url.rsplit_once(':').unwrap().1
-    }
-
-    fn signal(&self, name: &str) {
-        let sent = Command::new("kill").args([format!("-{name}"), self.child.id().to_string()]).status().unwrap();
-        assert!(sent.success());
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        // It may have ended by itself.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }
 
