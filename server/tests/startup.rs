@@ -2,8 +2,12 @@
 
 mod support;
 
+use serde_json::json;
 use std::{io::Read, net::TcpListener, process::Command};
-use support::program::{Running, program};
+use support::{
+    client::Client,
+    program::{Running, program},
+};
 
 /// What it says on its way out, which must come without help.
 fn fails(mut command: Command) -> String {
@@ -126,4 +130,17 @@ fn a_signal_stops_it_well() {
             std::fs::read_dir(folder.path().join("data")).unwrap().map(|e| e.unwrap().file_name()).collect();
         assert!(!left.iter().any(|name| name == "ackwire.db-wal"), "the log is closed, in one file: {left:?}");
     }
+}
+
+/// [AW-DRAIN]: with somebody connected it waits for them; who cannot wait signals again.
+#[tokio::test]
+async fn a_second_signal_stops_it_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut server = Running::start(program(&["--dev", "--port", "0", "--drain", "10m"], &folder));
+    let mut tab = Client::hello(&server.url, "tab", json!([])).await;
+    server.signal("TERM");
+    assert_eq!(tab.next("drain").await["reconnect_in_ms"], 600_000);
+    assert!(server.child.try_wait().unwrap().is_none(), "it waits");
+    server.signal("TERM");
+    assert_eq!(server.child.wait().unwrap().code(), Some(1));
 }
