@@ -267,6 +267,8 @@ impl Feed {
     /// After each input: what is to be said without reading.
     pub(super) fn settle_down(&mut self, now: Instant) {
         let Some(link) = &mut self.link else { return };
+        // What is applied already need not be read.
+        link.read_upto = link.skip.contiguous_from(link.read_upto).min(link.tail.head).max(link.read_upto);
         if link.read_upto > link.sent_upto {
             let waited_for = link.sent_upto < link.replayed_upto || link.tail.ended;
             if link.read_upto >= link.tail.head && waited_for {

@@ -123,8 +123,6 @@ impl Link {
             let last = run.map(|(seq, _)| *seq).last().unwrap_or(first);
             return SeqRange::new(first.before(), last).map(|range| (Purpose::Retry, range));
         }
-        // What is applied already need not be read.
-        self.read_upto = self.skip.contiguous_from(self.read_upto).min(self.tail.head.max(self.read_upto));
         if self.blocked || self.room().is_none() {
             return None;
         }

@@ -83,7 +83,8 @@ impl Feed {
         let begin = chain.after;
         for entry in page.entries.iter().filter(|entry| entry.event().seq > begin) {
             let seq = entry.event().seq;
-            if !link.replay && self.tracker.is_dead(seq) {
+            // A dead event that a replay has sent once more lives until its outcome is known.
+            if self.tracker.is_dead(seq) && !link.outstanding.contains_key(&seq) {
                 chain.lose_one(seq);
             } else if !link.skip.contains(seq) && link.accepts(entry) {
                 let attempt = self.tracker.resend(now, seq, &self.config);

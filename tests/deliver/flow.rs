@@ -1,0 +1,125 @@
+//! Windows, batches, ends: [AW-SEND-3], [AW-SEND-5], [AW-RECV-7].
+
+use crate::bench::Bench;
+use ackwire::wire::From;
+
+#[test]
+fn a_window_of_1() {
+    let mut bench = Bench::new(3);
+    bench.window.events = 1;
+    assert_eq!(bench.subscribe(From::Start), ["subscribed after 0", "events (0,1] 1"]);
+    assert_eq!(bench.ack(1), ["events (1,2] 2"]);
+    assert_eq!(bench.nack(2, 1), [""; 0], "what failed is unsettled");
+    assert_eq!(bench.next(), ["events (1,2] 2#2"], "a retry takes the place that it has");
+    assert_eq!(bench.ack(2), ["events (2,3] 3"]);
+    assert_eq!(bench.nack_with(3, 1, false), ["lost (2,3] failed"]);
+    assert_eq!(bench.append([4]), ["events (3,4] 4"], "giving up frees the window");
+}
+
+#[test]
+fn the_window_in_bytes_with_one_event_always_allowed() {
+    let mut bench = Bench::new(40);
+    bench.window.bytes = 1024;
+    let sent = bench.subscribe(From::Start);
+    assert!(bench.feed.outstanding() > 5 && bench.feed.outstanding() < 40, "{sent:?}");
+    bench.window.bytes = 1;
+    bench.window.events = 10;
+    assert_eq!(bench.subscribe(From::Start), ["subscribed after 0", "events (0,1] 1"]);
+    assert_eq!(bench.ack(1), ["events (1,2] 2"]);
+}
+
+#[test]
+fn a_replay_of_confirmed_events_obeys_the_window_too() {
+    let mut bench = Bench::new(6);
+    bench.subscribe(From::Start);
+    bench.ack(6);
+    bench.window.events = 2;
+    assert_eq!(bench.subscribe(From::Start), ["subscribed after 0", "events (0,2] 1 2"]);
+    assert_eq!(bench.ack(2), ["events (2,4] 3 4"]);
+    assert_eq!(bench.feed.tracker().counters().confirmed, 6, "counted once");
+}
+
+#[test]
+fn selective_acks_free_the_window() {
+    let mut bench = Bench::new(5);
+    bench.window.events = 3;
+    bench.subscribe(From::Start);
+    assert_eq!(bench.try_ack(0, &[(1, 3)]).unwrap(), ["events (3,5] 4 5"]);
+}
+
+#[test]
+fn aw_send_5_a_backlog_travels_many_to_a_frame_and_a_single_event_at_once() {
+    let mut bench = Bench::new(130);
+    let sent = bench.subscribe(From::Start);
+    let heads: Vec<&str> = sent.iter().map(|frame| frame.split(']').next().unwrap()).collect();
+    assert_eq!(heads, ["subscribed after 0", "events (0,64", "events (64,128", "events (128,130"]);
+    bench.ack(130);
+    assert_eq!(bench.append([131]), ["events (130,131] 131"]);
+}
+
+#[test]
+fn frames_chain_over_what_was_covered() {
+    let mut bench = Bench::new(10);
+    bench.window.events = 4;
+    let mut sent = bench.subscribe(From::Start);
+    sent.extend(bench.try_ack(1, &[(2, 4)]).unwrap());
+    sent.extend(bench.ack(7));
+    sent.extend(bench.ack(10));
+    let mut at = 0;
+    for frame in sent.iter().filter(|frame| frame.starts_with("events")) {
+        let (after, upto) = frame["events (".len()..frame.find(']').unwrap()].split_once(',').unwrap();
+        assert_eq!(after.parse::<u64>().unwrap(), at, "{sent:?}");
+        at = upto.parse().unwrap();
+    }
+    assert_eq!(at, 10);
+}
+
+#[test]
+fn aw_recv_7_ended_comes_after_everything_was_sent() {
+    let mut bench = Bench::new(3);
+    bench.window.events = 2;
+    assert_eq!(bench.subscribe(From::Start), ["subscribed after 0", "events (0,2] 1 2"]);
+    assert_eq!(bench.end(), [""; 0]);
+    assert_eq!(bench.ack(2), ["events (2,3] 3", "ended 3"]);
+    bench.nack(3, 1);
+    assert_eq!(bench.next(), ["events (2,3] 3#2"], "the last event may fail, too");
+    bench.ack(3);
+    assert_eq!(bench.subscribe(From::Resume), ["subscribed after 3", "ended 3"]);
+    assert_eq!(bench.subscribe(From::Now), ["subscribed after 3", "ended 3"]);
+}
+
+#[test]
+fn a_stream_that_ended_empty() {
+    let mut bench = Bench::new(0);
+    bench.end();
+    assert_eq!(bench.subscribe(From::Resume), ["subscribed after 0", "ended 0"]);
+}
+
+#[test]
+fn the_log_is_trimmed_faster_than_a_slow_consumer_reads() {
+    let mut bench = Bench::new(10);
+    bench.window.events = 2;
+    bench.subscribe(From::Start);
+    bench.trim(6);
+    assert_eq!(bench.ack(2), ["lost (2,5] expired", "events (5,7] 6 7"]);
+}
+
+#[test]
+fn a_log_that_cannot_be_read_is_read_again() {
+    let mut bench = Bench::new(2);
+    bench.window.events = 1;
+    bench.subscribe(From::Start);
+    let stream = bench.feed.stream().clone();
+    let epoch = bench.feed.tracker().epoch().clone();
+    let ack = ackwire::wire::Ack { stream, epoch, upto: crate::bench::seq(1), also: vec![] };
+    bench.feed.handle_ack(bench.now, &ack).unwrap();
+    for _ in 0..3 {
+        let request = bench.feed.poll_read().unwrap();
+        assert_eq!(bench.feed.poll_read(), None, "one at a time");
+        bench.feed.handle_read_failed(bench.now, request.id);
+        assert_eq!(bench.feed.poll_read(), None, "after a while");
+        bench.now = bench.feed.poll_timeout().unwrap();
+        bench.feed.handle_timeout(bench.now);
+    }
+    assert_eq!(bench.drain(), ["events (1,2] 2"]);
+}

@@ -1,0 +1,80 @@
+//! What outlives a connection, and a life of the server; and what it costs.
+
+use crate::bench::{Bench, position};
+use ackwire::deliver::{MAX_DEAD_LETTERS, MAX_EXCEPTIONS, MAX_RECENT, State};
+use ackwire::wire::From;
+
+#[test]
+fn server_restart_with_the_same_log() {
+    let mut bench = Bench::new(6);
+    bench.subscribe(From::Start);
+    bench.try_ack(1, &[(2, 3)]).unwrap();
+    bench.nack_with(4, 1, false);
+    bench.nack(5, 1);
+    bench.restart();
+    let states = [1, 2, 3, 4, 5, 6].map(|n| bench.state(n));
+    let expected = [State::Confirmed, State::Sent, State::Confirmed, State::Dead, State::Failed, State::Sent];
+    assert_eq!(states, expected);
+    assert_eq!(bench.delivery(5).failures[0].message, "failed on attempt 1");
+    assert_eq!(bench.feed.tracker().counters().confirmed, 2);
+    let sent = bench.subscribe(From::Resume);
+    assert_eq!(sent, ["subscribed after 1", "events (1,3] 2", "lost (3,4] failed", "events (4,6] 5 6"]);
+    assert_eq!(bench.next(), ["events (4,5] 5#2"], "its retry outlived the server");
+}
+
+#[test]
+fn a_retry_is_not_held_up_by_a_clock_that_was_set_back() {
+    let mut bench = Bench::new(1);
+    bench.subscribe(From::Start);
+    bench.nack(1, 1);
+    bench.restart();
+    bench.now = ackwire::base::Instant::from_millis(5);
+    bench.subscribe(From::Resume);
+    bench.next();
+    assert!(bench.now.as_millis() <= 30_005, "{:?}", bench.now);
+}
+
+#[test]
+fn confirmed_events_cost_a_range_however_many_there_are() {
+    let size = |events: u64| {
+        let mut bench = Bench::new(0);
+        bench.subscribe(From::Start);
+        for end in (1_000..=events).step_by(1_000) {
+            bench.append(end - 999..=end);
+            while bench.feed.sent_upto() != Some(crate::bench::seq(end)) || bench.feed.outstanding() > 0 {
+                bench.ack(bench.feed.sent_upto().unwrap().get());
+            }
+            bench.notices.clear();
+            bench.trim(end + 1);
+        }
+        assert_eq!(bench.feed.tracker().counters().confirmed, events);
+        (serde_json::to_string(&bench.feed.tracker().saved()).unwrap().len(), bench.feed.tracker().unsettled())
+    };
+    let (small, large) = (size(1_000), size(100_000));
+    assert!(large.0 <= small.0 + 20, "only digits were added: {small:?} {large:?}");
+}
+
+#[test]
+fn what_a_consumer_can_make_grow_is_bounded() {
+    let events = 2 * MAX_EXCEPTIONS as u64 + 500;
+    let mut bench = Bench::new(0);
+    bench.subscribe(From::Start);
+    for n in 1..=events {
+        bench.append([n]);
+        if n % 2 == 0 {
+            bench.nack_with(n, 1, false)
+        } else {
+            bench.ack(n)
+        };
+    }
+    assert_eq!(bench.feed.tracker().dead_letters().len(), MAX_DEAD_LETTERS);
+    assert_eq!(bench.state(events), State::Dead);
+    assert_eq!(bench.state(events - 1), State::Confirmed);
+    assert!(bench.delivery(events - 1).latency.is_some() && bench.delivery(1).latency.is_none());
+    assert!(serde_json::to_string(&bench.feed.tracker().saved()).unwrap().len() < 100_000);
+    assert!(events > MAX_RECENT as u64);
+    // The oldest were folded together, and nothing that failed is thereby called confirmed.
+    assert_eq!(bench.state(2), State::Dead);
+    assert_eq!(bench.position(), events);
+    assert_eq!(bench.subscribe(position(events)), [format!("subscribed after {events}")]);
+}

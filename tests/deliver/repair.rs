@@ -1,0 +1,85 @@
+//! Lost frames: [AW-SEND-6], [AW-SEND-7].
+
+use crate::bench::Bench;
+use ackwire::wire::{Filter, From};
+
+fn marks(at: &[u64], upto: u64) -> Vec<(u64, String)> {
+    at.iter().map(|at| (*at, format!("mark {upto}"))).collect()
+}
+
+#[test]
+fn resend_exact_ranges() {
+    let mut bench = Bench::new(9);
+    bench.subscribe(From::Start);
+    assert_eq!(bench.resend(&[(1, 2), (4, 7)]), ["events (1,2] 2", "events (4,7] 5 6 7"]);
+    assert_eq!(bench.feed.tracker().counters().resends, 2);
+    assert_eq!(bench.feed.outstanding(), 9, "nothing is counted twice");
+}
+
+#[test]
+fn a_resend_covers_only_what_was_sent() {
+    let mut bench = Bench::new(5);
+    bench.window.events = 3;
+    bench.subscribe(From::Start);
+    assert_eq!(bench.resend(&[(2, 5)]), ["events (2,3] 3"]);
+    assert_eq!(bench.resend(&[(3, 5)]), [""; 0]);
+}
+
+#[test]
+fn a_long_resend_comes_in_several_frames() {
+    let mut bench = Bench::new(100);
+    bench.subscribe(From::Start);
+    let sent = bench.resend(&[(10, 90)]);
+    let heads: Vec<&str> = sent.iter().map(|frame| frame.split(']').next().unwrap()).collect();
+    assert_eq!(heads, ["events (10,74", "events (74,90"]);
+}
+
+#[test]
+fn a_resend_does_not_raise_the_attempt_and_says_the_one_it_has() {
+    let mut bench = Bench::new(2);
+    bench.subscribe(From::Start);
+    bench.nack(1, 1);
+    bench.next();
+    assert_eq!(bench.resend(&[(0, 2)]), ["events (0,2] 1#2 2"]);
+    assert_eq!(bench.delivery(1).attempt, 2);
+}
+
+#[test]
+fn a_resend_restarts_the_deadline() {
+    let mut bench = Bench::new(1);
+    bench.subscribe(From::Start);
+    bench.wait(25);
+    bench.resend(&[(0, 1)]);
+    assert_eq!(bench.wait(29), [""; 0]);
+    assert_eq!(bench.feed.tracker().counters().timeouts, 0);
+}
+
+#[test]
+fn a_resend_of_what_the_log_no_longer_holds_is_lost() {
+    let mut bench = Bench::new(6);
+    bench.subscribe(From::Start);
+    bench.trim(4);
+    assert_eq!(bench.resend(&[(1, 5)]), ["lost (1,3] expired", "events (3,5] 4 5"]);
+    assert_eq!(bench.resend(&[(0, 1)]), ["lost (0,1] expired"]);
+}
+
+#[test]
+fn a_resend_repeats_what_was_given_up_and_what_the_filter_excludes() {
+    let mut bench = Bench::new(6);
+    bench.filter = Some(Filter { types: Some(vec!["even".parse().unwrap()]), ..Filter::default() });
+    bench.subscribe(From::Start);
+    bench.nack_with(4, 1, false);
+    assert_eq!(bench.resend(&[(0, 6)]), ["events (0,3] 2", "lost (3,4] failed", "events (4,6] 6"]);
+}
+
+#[test]
+fn aw_send_7_the_tail_mark() {
+    let mut bench = Bench::new(2);
+    bench.subscribe(From::Start);
+    assert_eq!(bench.wait_ms(25_000), marks(&[1_000, 3_000, 7_000, 15_000], 2));
+    bench.ack(1);
+    bench.append([3]);
+    assert_eq!(bench.wait_ms(2_000), marks(&[1_000], 3), "an event begins the silence anew");
+    bench.ack(3);
+    assert_eq!(bench.wait_ms(60_000), [], "nothing is unsettled");
+}
