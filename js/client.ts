@@ -273,8 +273,10 @@ export class Ackwire {
       for (const { resolve } of this.#connecting.splice(0)) resolve();
     } else if (change.current === "failed") {
       const failure = failureOf(change);
+      const isAwaited = this.#connecting.length > 0;
       this.#settle(failure);
       for (const subscription of this.#subscriptions) subscription.stopIterators(failure);
+      this.#complain(failure, isAwaited);
     }
     this.#emitter.emit("state", change);
   }
@@ -300,8 +302,10 @@ export class Ackwire {
     }
   }
 
-  #complain(error: AckwireError): void {
-    if (!this.#emitter.emit("error", error)) console.warn(`ackwire: ${error.code}: ${error.message}`);
+  /** Never silent: what neither a listener nor a caller hears goes to the console. */
+  #complain(error: AckwireError, isAwaited = false): void {
+    const isHeard = this.#emitter.emit("error", error) || isAwaited;
+    if (!isHeard) console.warn(`ackwire: ${error.code}: ${error.message}`);
   }
 
   #toError(code: string, message: string): AckwireError {

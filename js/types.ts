@@ -116,7 +116,10 @@ export interface StateChange {
 export interface ClientNotices {
   /** The connection's state has changed. */
   state: StateChange;
-  /** Something failed that no caller is waiting for. Without a listener it is written to the console. */
+  /**
+   * Something failed beyond a single call: the connection for good, a token, a subscription, the storage. Without a
+   * listener it is written to the console.
+   */
   error: AckwireError;
 }
 
