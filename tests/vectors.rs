@@ -32,6 +32,7 @@ receive! {
     handler_that_unsubscribes_itself
     history_partly_expired
     laptop_sleep_socket_open_but_dead
+    lost_for_good_while_held
     lost_inside_a_gap
     mark_shows_a_lost_tail
     newer_connection_replaces_this_one

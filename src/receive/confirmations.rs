@@ -18,6 +18,7 @@ pub(super) enum Handling {
 #[derive(Clone, Debug)]
 pub(super) struct Open {
     pub seq: Seq,
+    pub id_hash: u64,
     /// The highest attempt that was heard of.
     pub attempt: u32,
     /// The attempt that the handler was given.
@@ -52,6 +53,7 @@ impl Confirmations {
         debug_assert!(self.open.back().is_none_or(|last| last.seq < head.seq), "events are delivered in order");
         self.open.push_back(Open {
             seq: head.seq,
+            id_hash: head.id_hash,
             attempt: head.attempt,
             delivered: head.attempt,
             critical: head.critical,
@@ -109,14 +111,11 @@ impl Confirmations {
         (count, critical)
     }
 
-    /// Gives up what is open in the range, all of it or only what has failed. Whoever settles it later is not heard.
-    pub fn give_up(&mut self, range: SeqRange, running_too: bool, mut told: impl FnMut(Seq)) {
+    /// Gives up what is open in the range. Whoever settles it later is not heard.
+    pub fn give_up(&mut self, range: SeqRange, mut told: impl FnMut(&Open)) {
         self.retain_in(range, |open| {
-            let keep = !running_too && open.handling == Handling::Running;
-            if !keep {
-                told(open.seq);
-            }
-            keep
+            told(open);
+            false
         });
     }
 
@@ -151,8 +150,9 @@ impl Confirmations {
         self.open.len()
     }
 
-    pub fn clear(&mut self) {
-        self.open.clear();
+    /// Gives everything up.
+    pub fn drain(&mut self) -> impl Iterator<Item = Open> + '_ {
+        self.open.drain(..)
     }
 
     fn index(&self, seq: Seq) -> Option<usize> {

@@ -4,7 +4,7 @@
 /// deletion; Knuth, TAOCP 3, 6.4 R) for finding them. The standard `HashSet` does the same for 2 KB more wasm.
 ///
 /// Invariants: a value is in the table exactly if it is in the ring; the table is at most half full; 0 marks a free
-/// place (a hash of 0 is stored as 1, which merely makes those two ids one: a chance of 2^-64).
+/// place in either (a hash of 0 is stored as 1, which merely makes those two ids one: a chance of 2^-64).
 #[derive(Clone, Debug)]
 pub(super) struct DedupeWindow {
     capacity: usize,
@@ -33,13 +33,24 @@ impl DedupeWindow {
         } else if let Some(slot) = self.ring.get_mut(self.oldest) {
             let old = std::mem::replace(slot, hash);
             self.oldest = (self.oldest + 1) % self.capacity;
-            self.remove(old);
+            if old != 0 {
+                self.remove(old);
+            }
         } else {
             return true; // capacity 0: nothing is remembered
         }
         let place = self.place(hash);
         self.table[place] = hash;
         true
+    }
+
+    /// Forgets an id whose event was given up: under another seq it is news again.
+    pub fn forget(&mut self, hash: u64) {
+        let hash = hash.max(1);
+        if let Some(slot) = self.ring.iter_mut().find(|slot| **slot == hash) {
+            *slot = 0;
+            self.remove(hash);
+        }
     }
 
     /// Where the value is, or the free place where it would go.
@@ -99,6 +110,11 @@ mod tests {
                 // Few distinct low bits, so that the table's chains are long and wrap around.
                 let hash = rng.up_to(6) << 32 | rng.up_to(12);
                 let known = model.contains(&hash.max(1));
+                if rng.up_to(9) == 0 {
+                    window.forget(hash);
+                    model.iter_mut().filter(|held| **held == hash.max(1)).for_each(|held| *held = 0);
+                    continue;
+                }
                 assert_eq!(window.insert(hash), !known, "seed {seed}");
                 if !known {
                     model.push_back(hash.max(1));

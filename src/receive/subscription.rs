@@ -8,7 +8,7 @@ use super::held::{Held, HeldFrame, HeldKind};
 use super::output::Outputs;
 use super::stats::{Counters, Positions, SubscriptionStats};
 use super::{Batch, Config, Head, Notice, Outcome, SocketId, SubscribeOptions, SubscriptionId};
-use crate::base::Instant;
+use crate::base::{Instant, RangeSet};
 use crate::wire::{
     Ack, ClientFrame, Epoch, From, LostRange, LostReason, MAX_RANGES, Nack, Position, Resend, Seq, SeqRange,
     StreamName, Subscribe, Subscribed,
@@ -16,6 +16,10 @@ use crate::wire::{
 
 /// How much of the window may be held behind a gap, in windows [AW-RECV-4].
 const HELD_WINDOWS: usize = 4;
+
+/// Most ranges beyond the cursor that are remembered as failed for good. More than that many dead events behind one gap
+/// would be delivered although they are dead, which breaks nothing: their confirmation is not heard.
+const MAX_FAILED_AHEAD: usize = 256;
 
 /// What a subscription works with during one input.
 pub(super) struct Context<'a, P> {
@@ -51,9 +55,12 @@ pub(super) struct Subscription<P> {
     epoch: Option<Epoch>,
     cursor: Seq,
     heard: Seq,
-    /// The cursor when this feed began: what was open then does not count against the window.
+    /// What is open up to here does not count against the window: it was when this feed began, or is by now given up by
+    /// the server.
     feed_start: Seq,
     held: Held<P>,
+    /// Beyond the cursor and failed for good: not to be delivered although it may be held.
+    failed_ahead: RangeSet,
     seen: DedupeWindow,
     open: Confirmations,
     gap: Gap,
@@ -76,6 +83,7 @@ impl<P: Clone> Subscription<P> {
             heard: Seq::ZERO,
             feed_start: Seq::ZERO,
             held: Held::new(options.window.events as usize * HELD_WINDOWS),
+            failed_ahead: RangeSet::new(),
             seen: DedupeWindow::new(config.dedupe_window),
             open: Confirmations::default(),
             gap: Gap::default(),
@@ -130,6 +138,7 @@ impl<P: Clone> Subscription<P> {
     pub fn go_offline(&mut self) {
         self.phase = Phase::Offline;
         self.held.clear();
+        self.failed_ahead.clear();
         self.heard = self.cursor;
         self.gap.pause();
         self.ack_due = None;
@@ -169,7 +178,7 @@ impl<P: Clone> Subscription<P> {
 
     /// The feed begins anew, at a position that we adopt as a pair [AW-SUB-5].
     fn adopt(&mut self, void: Option<Position>, position: Position, lost: Option<LostRange>, cx: &mut Context<'_, P>) {
-        self.open.clear();
+        self.open.drain().for_each(|open| self.seen.forget(open.id_hash));
         self.gap.clear();
         self.ended = None;
         self.ended_told = false;
@@ -213,6 +222,9 @@ impl<P: Clone> Subscription<P> {
         let range = SeqRange::new(lost.after, lost.upto).ok_or(Fault::Misbehaved("`lost` with an empty range"))?;
         let before = self.cursor;
         if range.after() > self.cursor {
+            if lost.reason == LostReason::Failed && self.failed_ahead.len() < MAX_FAILED_AHEAD {
+                self.failed_ahead.insert(range);
+            }
             self.held.insert(HeldFrame { range, kind: HeldKind::Lost(lost.reason) });
         } else {
             self.pass_lost(range, lost.reason, cx)?;
@@ -246,17 +258,23 @@ impl<P: Clone> Subscription<P> {
         }
         let mut run = fresh;
         for (index, head) in batch.heads.iter().enumerate().skip(fresh) {
-            if self.seen.insert(head.id_hash) {
+            let failed = self.failed_ahead.contains(head.seq);
+            if !failed && self.seen.insert(head.id_hash) {
                 self.open.start(head);
+                continue;
+            }
+            self.deliver(run, index, batch, cx);
+            run = index + 1;
+            if failed {
+                self.tell_lost(SeqRange::single(head.seq), LostReason::Failed, cx);
             } else {
                 self.counters.suppressed += 1;
-                self.deliver(run, index, batch, cx);
-                run = index + 1;
             }
         }
         self.deliver(run, batch.heads.len(), batch, cx);
-        if batch.upto > self.cursor {
+        if let Some(passed) = SeqRange::new(self.cursor, batch.upto) {
             self.cursor = batch.upto;
+            self.failed_ahead.remove(passed);
             if self.open.settled(self.cursor) == self.cursor {
                 // All of it was skipped or suppressed: the server learns of it with an ack, as of what is handled.
                 self.ack_soon(cx);
@@ -302,24 +320,31 @@ impl<P: Clone> Subscription<P> {
         }
     }
 
-    /// A lost range that begins at or below the cursor. What is held inside it has come after all.
+    /// A lost range that begins at or below the cursor. What is held inside it has come after all; the server, which has
+    /// given it up, does not count it against the window.
     fn pass_lost(&mut self, range: SeqRange, reason: LostReason, cx: &mut Context<'_, P>) -> Result<(), Fault> {
+        let mut from = range.after();
         while let Some(frame) = self.held.pop_before(range.upto()) {
-            if let Some(part) = SeqRange::new(range.after(), frame.range.after()) {
+            if let Some(part) = SeqRange::new(from, frame.range.after()) {
                 self.lose(part, reason, cx);
             }
+            from = from.max(frame.range.upto());
             self.accept_held(frame, cx)?;
+            self.feed_start = self.cursor;
         }
-        self.lose(range, reason, cx);
+        if let Some(rest) = SeqRange::new(from, range.upto()) {
+            self.lose(rest, reason, cx);
+        }
         Ok(())
     }
 
     /// The range will never come: gives up what waits in it, tells what was not delivered of it, moves on.
     fn lose(&mut self, range: SeqRange, reason: LostReason, cx: &mut Context<'_, P>) {
         let mut given_up = Vec::new();
-        // What has merely expired may still be applied by a handler that runs; what failed for good may not.
-        let running_too = reason == LostReason::Failed;
-        self.open.give_up(range, running_too, |seq| given_up.push(seq));
+        self.open.give_up(range, |open| {
+            self.seen.forget(open.id_hash);
+            given_up.push(open.seq);
+        });
         for seq in given_up {
             self.tell_lost(SeqRange::single(seq), reason, cx);
         }
