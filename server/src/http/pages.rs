@@ -12,9 +12,10 @@ use tower_http::{
 
 use crate::{App, config::Config};
 
-/// No inline script or style, nothing from elsewhere; `ws:` because not every browser counts it to 'self'.
+/// No inline script or style, nothing from elsewhere; `ws:` because not every browser counts it to 'self' (an IPv6 host
+/// cannot be named in a policy).
 const CONTENT_SECURITY_POLICY: &str = "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; \
-     connect-src 'self' ws://127.0.0.1:* ws://localhost:* ws://[::1]:*; img-src 'self' data:; object-src 'none'; \
+     connect-src 'self' ws://127.0.0.1:* ws://localhost:*; img-src 'self' data:; object-src 'none'; \
      base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 const HEADERS: [(HeaderName, &str); 5] = [
