@@ -17,13 +17,14 @@ export class Audit {
   #epoch = null;
   #upto = 0;
   #timer = null;
+  #started = false;
   #stopped = false;
   #waitingSince = performance.now();
 
   /**
    * @param {string} stream
    * @param {import("./record.js").PageRecord} record
-   * @param {{consumer: () => string | null, isConnected: () => boolean, report: (verdict: object, tail: object) => void}} page
+   * @param {{consumer: () => string | null, isConnected: () => boolean, report: (verdict: object, tail?: object) => void}} page
    */
   constructor(stream, record, { consumer, isConnected, report }) {
     this.#stream = stream;
@@ -33,7 +34,10 @@ export class Audit {
     this.#report = report;
   }
 
+  /** Begins, unless it has begun. */
   start() {
+    if (this.#started || this.#stopped) return;
+    this.#started = true;
     this.#round();
   }
 
@@ -46,8 +50,9 @@ export class Audit {
     let done = false;
     try {
       done = !document.hidden && (await this.#compare());
-    } catch {
-      // The server is away: the connection's state says so, and the next round tries again.
+    } catch (error) {
+      // The next round tries again.
+      if (!this.#stopped) this.#report({ state: "behind", text: `Cannot compare now. ${error.message}`, checks: [] });
     }
     if (!this.#stopped && !done) this.#timer = setTimeout(() => this.#round(), EVERY_MS);
   }

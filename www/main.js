@@ -30,6 +30,7 @@ let retryAt = 0;
 let watch = null;
 let following = true;
 let scrolledTo = 0;
+let toEndAsked = false;
 let settledVerdict = "";
 let announcedAt = Number.NEGATIVE_INFINITY;
 
@@ -117,6 +118,7 @@ function openFromHash() {
         list: byId("timeline"),
         isConnected: () => connection.current === "connected",
         applied,
+        failed: showProblem,
         verdict: showVerdict,
         latency: (samples) => drawLatency(byId("latency-chart"), byId("latency-text"), samples),
       });
@@ -136,7 +138,6 @@ function applied(event) {
   if (event.type === "agent_completed") announce("The run is complete.");
 }
 
-let toEndAsked = false;
 function toEnd() {
   if (toEndAsked) return;
   toEndAsked = true;

@@ -22,6 +22,7 @@ export class Watch {
    * @param {object} client the Ackwire client
    * @param {string} stream
    * @param {{list: HTMLElement, isConnected: () => boolean, applied: (event: object) => void,
+   *   failed: (error: Error) => void,
    *   verdict: (verdict: object) => void, latency: (samples: object[]) => void}} page
    */
   constructor(client, stream, page) {
@@ -34,15 +35,14 @@ export class Watch {
       consumer,
       isConnected: page.isConnected,
       report: (verdict, tail) => {
-        this.head = Math.max(this.head, tail.head);
-        this.ended = tail.ended;
+        this.head = Math.max(this.head, tail?.head ?? 0);
+        this.ended ||= tail?.ended ?? false;
         page.verdict(verdict);
       },
     });
     // From the start, so that a reloaded page shows the whole run again.
     this.subscription = client.subscribe(stream, { from: "start" });
     this.#listen(page);
-    this.#audit.start();
     this.#probe.start();
   }
 
@@ -57,7 +57,10 @@ export class Watch {
     });
     run.on("subscribed", ({ head }) => {
       this.head = Math.max(this.head, head);
+      // A stream exists from its first subscription on.
+      this.#audit.start();
     });
+    run.on("failed", ({ event, error }) => page.failed(new Error(`Event ${event.seq} was not applied: ${error}`)));
     run.on("gap", ({ after }) => this.#seams.add(after, "gap"));
     run.on("lost", (range) => {
       this.record.lost.push(range);

@@ -50,6 +50,7 @@ pub(crate) fn routes<S: Clone + Send + Sync + 'static>(app: Arc<App>) -> Router<
     Router::new()
         .route("/v1/dev/runs", post(start_run))
         .route("/v1/dev/trouble", get(show_trouble).post(set_trouble))
+        .route("/v1/dev/cut", post(cut))
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .with_state(Dev { app, runs: Arc::new(Semaphore::new(MAX_RUNS)) })
 }
@@ -175,6 +176,13 @@ async fn set_trouble(
     }
     dev.app.troubles.set(consumer, odds);
     Ok(Json(odds))
+}
+
+/// `POST /v1/dev/cut`: breaks off the consumer's connections, as a network does.
+async fn cut(State(dev): State<Dev>, request: Result<Json<Whose>, JsonRejection>) -> Result<Json<Value>, ApiError> {
+    let Whose { consumer } = body(request)?;
+    dev.app.hub.cut(&consumer);
+    Ok(Json(json!({ "consumer": consumer })))
 }
 
 fn body<T>(request: Result<Json<T>, JsonRejection>) -> Result<T, ApiError> {

@@ -1,54 +1,42 @@
-//! The demo's hand inside the server: runs, trouble, over real HTTP.
+//! The demo's hand inside the server: runs, trouble and cuts, over real HTTP.
 
-use ackwire_server::{
-    config::Config,
-    log::{MemoryLog, Retention},
-};
-use clap::Parser;
-use reqwest::{Client, StatusCode};
+mod support;
+
+use ackwire_server::log::{Log, MemoryLog, Retention};
+use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
-use std::{fs, path::Path, sync::Arc, time::Duration};
-use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle, time::timeout};
+use std::{fs, sync::Arc, time::Duration};
+use support::{Server, answer, assert_refused, client::Client};
+use tokio::time::timeout;
 
-/// A server on a free port, with a folder to work on; it stops when dropped.
-struct Server {
-    base: String,
-    client: Client,
+/// The end of a run comes much sooner; only a fault makes a test wait so long.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A server in development mode whose agent works on a small folder.
+struct Dev {
+    server: Server,
     log: Arc<MemoryLog>,
-    _stop: oneshot::Sender<()>,
-    _running: JoinHandle<()>,
+    _folder: tempfile::TempDir,
 }
 
-impl Server {
-    async fn start(folder: &Path) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let base = format!("http://{}", listener.local_addr().unwrap());
-        let www = folder.join("www");
-        let config = Config::try_parse_from(["ackwire-server", "--dev", "--www", www.to_str().unwrap()]).unwrap();
+impl Dev {
+    async fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let www = folder.path().join("www");
+        fs::create_dir(&www).unwrap();
+        fs::write(folder.path().join("README.md"), "# Ducks\n\n## Food\n").unwrap();
+        fs::write(folder.path().join("pond.rs"), "pub struct PondSize;\nfn f(a: PondSize) {}\n").unwrap();
         let log = Arc::new(MemoryLog::new(Retention::default()));
-        let (stop, stopped) = oneshot::channel::<()>();
-        let running = {
-            let log = log.clone();
-            tokio::spawn(async move {
-                let shutdown = async { drop(stopped.await) };
-                ackwire_server::run(listener, config, log, shutdown).await.unwrap();
-            })
-        };
-        Self { base, client: Client::new(), log, _stop: stop, _running: running }
+        let server = Server::with_log(&["--dev", "--www", www.to_str().unwrap()], log.clone()).await;
+        Self { server, log, _folder: folder }
     }
 
     async fn post(&self, path: &str, body: Value) -> (StatusCode, Value) {
-        let response = self.client.post(format!("{}{path}", self.base)).json(&body).send().await.unwrap();
-        (response.status(), response.json().await.unwrap())
-    }
-
-    async fn get(&self, path: &str) -> Value {
-        self.client.get(format!("{}{path}", self.base)).send().await.unwrap().json().await.unwrap()
+        answer(self.server.request(Method::POST, path).json(&body)).await
     }
 
     /// All events of the stream, once it has ended.
     async fn whole(&self, stream: &str) -> Vec<Value> {
-        use ackwire_server::log::Log;
         let name = stream.parse().unwrap();
         let mut moved = self.log.watch(&name);
         let ended = async {
@@ -56,30 +44,21 @@ impl Server {
                 moved.changed().await.unwrap();
             }
         };
-        timeout(Duration::from_secs(20), ended).await.expect("the run ends");
-        let page = self.get(&format!("/v1/streams/{stream}/events?limit=1000")).await;
+        timeout(PATIENCE, ended).await.expect("the run ends");
+        let (_, page) = self.server.get(&format!("/v1/streams/{stream}/events?limit=1000")).await;
         page["events"].as_array().unwrap().clone()
     }
 }
 
-fn folder() -> tempfile::TempDir {
-    let dir = tempfile::tempdir().unwrap();
-    fs::create_dir(dir.path().join("www")).unwrap();
-    fs::write(dir.path().join("README.md"), "# Ducks\n\n## Food\n").unwrap();
-    fs::write(dir.path().join("pond.rs"), "pub struct PondSize;\nfn f(a: PondSize) {}\n").unwrap();
-    dir
-}
-
 #[tokio::test]
 async fn a_run_tells_of_the_folder_around_the_page_and_ends_its_stream() {
-    let folder = folder();
-    let server = Server::start(folder.path()).await;
-    let (status, started) = server.post("/v1/dev/runs", json!({ "term": "pond", "pace_ms": 0 })).await;
+    let dev = Dev::start().await;
+    let (status, started) = dev.post("/v1/dev/runs", json!({ "term": "pond", "pace_ms": 0 })).await;
     assert_eq!(status, StatusCode::CREATED);
     let (run, stream) = (started["run"].as_str().unwrap(), started["stream"].as_str().unwrap());
     assert_eq!(stream, format!("run:{run}"));
 
-    let events = server.whole(stream).await;
+    let events = dev.whole(stream).await;
     assert_eq!(events[0]["type"], "agent_started");
     assert_eq!(events[0]["meta"]["run_id"], run);
     assert_eq!(events.last().unwrap()["type"], "agent_completed");
@@ -91,38 +70,77 @@ async fn a_run_tells_of_the_folder_around_the_page_and_ends_its_stream() {
 
 #[tokio::test]
 async fn a_run_that_cannot_be_is_refused_with_the_reason() {
-    let folder = folder();
-    let server = Server::start(folder.path()).await;
+    let dev = Dev::start().await;
     for (body, field) in [
         (json!({ "pace_ms": 5_000 }), "`pace_ms`"),
         (json!({ "min_events": 1_000_000 }), "`min_events`"),
         (json!({ "term": "" }), "`term`"),
         (json!({ "speed": 1 }), "`speed`"),
     ] {
-        let (status, answer) = server.post("/v1/dev/runs", body).await;
-        let message = answer["error"]["message"].as_str().unwrap();
-        assert!(status.is_client_error() && message.contains(field), "{status} {message}");
+        assert_refused(dev.post("/v1/dev/runs", body).await, 400, "invalid_request", &[field]);
     }
 }
 
 #[tokio::test]
+async fn no_more_than_eight_runs_go_on_at_a_time() {
+    let dev = Dev::start().await;
+    let endless = json!({ "pace_ms": 1_000, "min_events": 100_000 });
+    for _ in 0..8 {
+        assert_eq!(dev.post("/v1/dev/runs", endless.clone()).await.0, StatusCode::CREATED);
+    }
+    assert_refused(dev.post("/v1/dev/runs", endless).await, 429, "too_many_requests", &["8"]);
+}
+
+#[tokio::test]
 async fn trouble_is_set_for_one_consumer_and_can_be_read_back() {
-    let folder = folder();
-    let server = Server::start(folder.path()).await;
+    let dev = Dev::start().await;
     let odds = json!({ "consumer": "tab-1", "drop": 0.25, "reorder": 0.5 });
-    assert_eq!(server.post("/v1/dev/trouble", odds).await.0, StatusCode::OK);
-    let set = server.get("/v1/dev/trouble?consumer=tab-1").await;
+    assert_eq!(dev.post("/v1/dev/trouble", odds).await.0, StatusCode::OK);
+    let (_, set) = dev.server.get("/v1/dev/trouble?consumer=tab-1").await;
     assert_eq!(set, json!({ "drop": 0.25, "duplicate": 0.0, "reorder": 0.5 }));
-    let other = server.get("/v1/dev/trouble?consumer=tab-2").await;
+    let (_, other) = dev.server.get("/v1/dev/trouble?consumer=tab-2").await;
     assert_eq!(other, json!({ "drop": 0.0, "duplicate": 0.0, "reorder": 0.0 }));
 
-    for (body, field) in [
+    for (body, named) in [
         (json!({ "consumer": "tab-1", "drop": 1.0 }), "`drop`"),
         (json!({ "consumer": "tab-1", "delay": 0.1 }), "`delay`"),
         (json!({ "consumer": "tab 1" }), "a consumer name has"),
     ] {
-        let (status, answer) = server.post("/v1/dev/trouble", body).await;
-        let message = answer["error"]["message"].as_str().unwrap();
-        assert!(status.is_client_error() && message.contains(field), "{status} {message}");
+        assert_refused(dev.post("/v1/dev/trouble", body).await, 400, "invalid_request", &[named]);
     }
+}
+
+#[tokio::test]
+async fn a_cut_breaks_the_connection_of_one_consumer_without_a_word() {
+    let dev = Dev::start().await;
+    let mut one = Client::hello(&dev.server.url, "tab-1", json!([])).await;
+    let mut other = Client::hello(&dev.server.url, "tab-2", json!([])).await;
+    assert_eq!(dev.post("/v1/dev/cut", json!({ "consumer": "tab-1" })).await.0, StatusCode::OK);
+
+    assert!(one.is_cut().await);
+    other.send(json!({ "type": "ping" })).await;
+    other.next("pong").await;
+}
+
+#[tokio::test]
+async fn frames_of_a_troubled_consumer_get_lost_and_a_mark_tells() {
+    let dev = Dev::start().await;
+    dev.post("/v1/dev/trouble", json!({ "consumer": "tab-1", "drop": 0.9 })).await;
+    let from_start = json!([{ "stream": "run:1", "from": "start", "window": { "events": 256, "bytes": 65_536 } }]);
+    let mut troubled = Client::hello(&dev.server.url, "tab-1", from_start).await;
+    troubled.next("subscribed").await;
+    for n in 0..40 {
+        dev.server.append(&format!(r#"{{"type":"step","data":{n}}}"#)).await;
+    }
+    // The last events are lost nine times out of ten, and so are the marks; one of them comes through.
+    dev.post("/v1/dev/trouble", json!({ "consumer": "tab-1" })).await;
+    let mut listed = 0;
+    let upto = loop {
+        let frame = troubled.next("events").await;
+        listed += frame["events"].as_array().unwrap().len();
+        if frame["upto"] == 40 {
+            break frame["upto"].as_u64().unwrap();
+        }
+    };
+    assert!(listed < 40, "{listed} of {upto} came");
 }
