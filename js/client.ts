@@ -11,13 +11,14 @@ import {
   checkUrl,
   invalid,
   type KeyValueStore,
+  type PublishOptions,
   type Settings,
   type SubscribeOptions,
 } from "./options.js";
-import { Outbox, type PublishOptions } from "./outbox.js";
+import { Outbox } from "./outbox.js";
 import { Store } from "./store.js";
-import { StreamSubscription, type Subscription } from "./subscription.js";
-import type { ClientNotices, Published, State, StateChange, Stats } from "./types.js";
+import { StreamSubscription } from "./subscription.js";
+import type { ClientNotices, Published, State, StateChange, Stats, Subscription } from "./types.js";
 
 /** Most subscriptions of a client, as of a server's connection. */
 const MAX_SUBSCRIPTIONS = 100;

@@ -6,12 +6,11 @@ export type {
   Filter,
   From,
   KeyValueStore,
+  PublishOptions,
   SubscribeOptions,
   TokenSource,
   WasmSource,
 } from "./options.js";
-export type { PublishOptions } from "./outbox.js";
-export type { Subscription } from "./subscription.js";
 export type {
   AckwireEvent,
   ClientNotices,
@@ -26,6 +25,7 @@ export type {
   State,
   StateChange,
   Stats,
+  Subscription,
   SubscriptionNotices,
   SubscriptionStats,
 } from "./types.js";

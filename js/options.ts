@@ -81,6 +81,16 @@ export interface SubscribeOptions {
   signal?: AbortSignal | undefined;
 }
 
+/** How to publish. */
+export interface PublishOptions {
+  /** The event's id: 1 to 128 bytes without control characters; the stream's log takes an id once. Default: a random UUID. */
+  id?: string;
+  /** Strings that travel with the event, at most 16. Default: none. */
+  meta?: Readonly<Record<string, string>>;
+  /** Ends the waiting, not the sending. Default: none. */
+  signal?: AbortSignal;
+}
+
 /** A client's options, complete. Numbers that the engine reads by name. */
 export interface Settings {
   readonly backoffBaseMs: number;

@@ -1,17 +1,7 @@
 import type { Engine } from "./engine.js";
 import { AckwireError } from "./errors.js";
-import { checkName, invalid } from "./options.js";
+import { checkName, invalid, type PublishOptions } from "./options.js";
 import type { Published } from "./types.js";
-
-/** How to publish. */
-export interface PublishOptions {
-  /** The event's id: 1 to 128 bytes without control characters; the stream's log takes an id once. Default: a random UUID. */
-  id?: string;
-  /** Strings that travel with the event, at most 16. Default: none. */
-  meta?: Readonly<Record<string, string>>;
-  /** Ends the waiting, not the sending. Default: none. */
-  signal?: AbortSignal;
-}
 
 interface Entry {
   readonly promise: Promise<Published>;

@@ -6,46 +6,7 @@ import type { DeliveredEvent, WireEvent } from "./event.js";
 import { EventIterator } from "./iterator.js";
 import type { Loop } from "./loop.js";
 import { checkName, invalid, type SubscribeSettings } from "./options.js";
-import type { AckwireEvent, EventOf, FailOptions, Positions, SubscriptionNotices } from "./types.js";
-
-/**
- * One stream, being received. Made by `client.subscribe`.
- *
- * Events wait, here and on the server, until the first handler is attached or the first loop asks; handlers attached in
- * the same task all see the first event. From then on an event that no handler matches is confirmed, and counted as
- * unhandled.
- */
-export interface Subscription<Events extends object = Record<string, unknown>> extends AsyncIterable<EventOf<Events>> {
-  /** The stream's name. */
-  readonly stream: string;
-  /** How far it has come. */
-  readonly position: Positions;
-  /**
-   * Handles events of a type, or of every type (`"*"`). All handlers that match an event run for it, those of its type
-   * first. When all have returned, and every promise that they returned has settled, the event is confirmed; if one
-   * threw or rejected, it failed, and the server sends it again. The next event waits for that (see `concurrency`).
-   */
-  handle(type: "*", handler: (event: EventOf<Events>) => unknown, options?: ListenOptions): Off;
-  handle<Type extends keyof Events & string>(
-    type: Type,
-    handler: (event: AckwireEvent<Events[Type], Type>) => unknown,
-    options?: ListenOptions,
-  ): Off;
-  /** Listens to what happens to the stream; see {@link SubscriptionNotices}. */
-  on<Name extends keyof SubscriptionNotices>(
-    name: Name,
-    listener: (notice: SubscriptionNotices[Name]) => void,
-    options?: ListenOptions,
-  ): Off;
-  /** Ends it: what is settled is confirmed, the rest is left for the consumer's next subscription. */
-  unsubscribe(): void;
-  /**
-   * Every event, one at a time: an event is confirmed when the next one is asked for. The loop ends with the stream,
-   * or with the subscription; it throws when the connection has failed for good. A loop that is left early fails the
-   * event that it held, so that it comes again: call `event.confirm()` before `break`.
-   */
-  [Symbol.asyncIterator](): AsyncIterableIterator<EventOf<Events>>;
-}
+import type { AckwireEvent, FailOptions, Positions, Subscription, SubscriptionNotices } from "./types.js";
 
 /** What a subscription needs of its client. */
 export interface SubscriptionOwner {

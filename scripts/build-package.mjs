@@ -1,5 +1,5 @@
 // Builds what users install: dist/ with one minified module, the WebAssembly beside it, and the types.
-import { readFileSync, rmSync, statSync } from "node:fs";
+import { readdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { brotliCompressSync, constants } from "node:zlib";
 import { build } from "esbuild";
@@ -23,9 +23,9 @@ await main(async () => {
   await run("wasm-opt", ["-Oz", "--converge", ...enabled, "--strip-producers", wasm, "-o", wasm]);
   await run("tsc", ["--project", "tsconfig.json"]);
   await bundle();
-  // They are inside the bundle now.
+  // It is inside the bundle now.
   rmSync(glue);
-  rmSync(`${wasm}.d.ts`);
+  removeInnerTypes();
   report();
 });
 
@@ -48,6 +48,19 @@ async function bundle() {
       },
     ],
   });
+}
+
+/** Leaves only the types that the package's own refer to: users' compilers need not understand the rest. */
+function removeInnerTypes() {
+  const reached = new Set(["index.d.ts"]);
+  for (const name of reached) {
+    for (const [, next] of readFileSync(join(dist, name), "utf8").matchAll(/from "\.\/(.+)\.js"/g)) {
+      reached.add(`${next}.d.ts`);
+    }
+  }
+  for (const name of readdirSync(dist)) {
+    if (name.endsWith(".d.ts") && !reached.has(name)) rmSync(join(dist, name));
+  }
 }
 
 /** What a page downloads. */
