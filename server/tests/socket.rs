@@ -263,3 +263,55 @@ async fn aw_conn_1_the_subprotocol_is_needed_and_other_pages_are_refused() {
         }
     }
 }
+
+#[tokio::test]
+async fn a_client_that_closes_is_answered_and_stops_nothing() {
+    let server = Server::start(&["--dev"]).await;
+    let mut tab = Client::hello(&server.url, "tab", run_from(json!("resume"))).await;
+    tab.next("subscribed").await;
+    assert_eq!(tab.close().await, 1000);
+    server.append(r#"{"id": "e1", "type": "t"}"#).await;
+    until_state(&server, "e1", "pending").await;
+    // Nobody is connected: the server stops at once, long before its 5 s for clients are over.
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_consumer_that_does_not_read_slows_nobody_else() {
+    // [AW-SEND-3]
+    let server = Server::start(&["--dev"]).await;
+    let window = json!([{ "stream": "run:1", "from": "start", "window": { "events": 10000, "bytes": 67108864 } }]);
+    let _slow = Client::hello(&server.url, "slow", window).await;
+    let large = "x".repeat(100_000);
+    let events: Vec<Value> = (0..70).map(|_| json!({ "type": "t", "data": large })).collect();
+    for _ in 0..3 {
+        assert_eq!(server.append(&json!(events).to_string()).await.0, 201);
+    }
+    let mut quick = Client::hello(&server.url, "quick", run_from(json!("now"))).await;
+    quick.next("subscribed").await;
+    server.append(r#"{"type": "t"}"#).await;
+    assert_eq!(quick.next("events").await["events"][0]["seq"], 211);
+    let (_, json) = server.get("/v1/streams/run%3A1/consumers").await;
+    let slow = json["consumers"].as_array().unwrap().iter().find(|view| view["consumer"] == "slow").unwrap();
+    assert!(slow["sent"].as_u64().unwrap() < 210, "what it does not read stays in the log: {slow}");
+}
+
+#[tokio::test]
+async fn subscriptions_come_and_go_on_one_connection() {
+    let server = Server::start(&["--dev"]).await;
+    server.append(r#"[{"type": "t"}, {"type": "t"}]"#).await;
+    let mut tab = Client::hello(&server.url, "tab", json!([])).await;
+    tab.send(json!({ "type": "subscribe", "stream": "run:1", "from": "start" })).await;
+    let epoch = tab.next("subscribed").await["epoch"].clone();
+    tab.next("events").await;
+    tab.send(json!({ "type": "ack", "stream": "run:1", "epoch": epoch, "upto": 1 })).await;
+    tab.send(json!({ "type": "unsubscribe", "stream": "run:1" })).await;
+    // A handler finishes late: no violation, and nothing that counts.
+    tab.send(json!({ "type": "ack", "stream": "run:1", "epoch": epoch, "upto": 2 })).await;
+    tab.send(json!({ "type": "ping" })).await;
+    tab.next("pong").await;
+    server.append(r#"{"type": "t"}"#).await;
+    tab.send(json!({ "type": "subscribe", "stream": "run:1" })).await;
+    assert_eq!(tab.next("subscribed").await["after"], 1);
+    assert_eq!(tab.next("events").await["upto"], 3);
+}

@@ -32,13 +32,14 @@ pub(crate) async fn open(
     if upgrade.selected_protocol().is_none() {
         return Err(ApiError::invalid(format!("the WebSocket needs the subprotocol {SUBPROTOCOL}")));
     }
+    let unavailable = |code, message| ApiError { status: StatusCode::SERVICE_UNAVAILABLE, code, message };
+    if app.is_draining() {
+        return Err(unavailable("unavailable", "this server is going away: connect again".into()));
+    }
     let Some(entered) = app.hub.seats().enter() else {
         let most = app.config.limits.max_connections;
-        return Err(ApiError {
-            status: StatusCode::SERVICE_UNAVAILABLE,
-            code: "too_many_requests",
-            message: format!("this server has {most} connections (--max-connections): try again later"),
-        });
+        let message = format!("this server has {most} connections (--max-connections): try again later");
+        return Err(unavailable("too_many_requests", message));
     };
     let opened = upgrade.on_upgrade(move |socket| async move {
         Session::new(app).run(socket).await;

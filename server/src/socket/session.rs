@@ -120,7 +120,8 @@ impl Session {
             match self.end.take() {
                 Some(End::Close(code, reason)) => {
                     tracing::info!(code = code.0, reason, "closed");
-                    return self.farewell(code, &reason, sink, stream).await;
+                    self.outgoing.close(code.0, &reason);
+                    return self.farewell(sink, stream).await;
                 }
                 Some(End::Break) => return tracing::info!("cut"),
                 None => {}
@@ -129,7 +130,11 @@ impl Session {
             let takes_messages = self.outgoing.takes_answers() && self.publishes.len() < MAX_PUBLISHES;
             tokio::select! {
                 message = stream.next(), if takes_messages => match message {
-                    Some(Ok(Message::Close(_))) | None => return tracing::debug!("the client closed"),
+                    Some(Ok(Message::Close(_))) => {
+                        tracing::debug!("the client closed");
+                        return self.farewell(sink, stream).await;
+                    }
+                    None => return tracing::debug!("gone"),
                     Some(Ok(message)) => self.handle_message(&message),
                     Some(Err(error)) if is_oversized(&error) => self.connection.handle_oversized(),
                     Some(Err(error)) => return tracing::debug!(%error, "broken off"),
@@ -146,22 +151,15 @@ impl Session {
         }
     }
 
-    /// The last words, and the client's: reading on until it closes keeps its last frames from turning the close into a
-    /// reset.
-    async fn farewell(
-        &mut self,
-        code: CloseCode,
-        reason: &str,
-        mut sink: SplitSink<WebSocket, Message>,
-        mut stream: SplitStream<WebSocket>,
-    ) {
+    /// The closing handshake, whoever began it: the last words, and reading on until the client has closed, so that its
+    /// last frames do not turn the close into a reset.
+    async fn farewell(&mut self, mut sink: SplitSink<WebSocket, Message>, mut stream: SplitStream<WebSocket>) {
         self.subscriptions.clear();
         self.guest = None;
-        self.outgoing.close(code.0, reason);
         let last = async {
-            self.outgoing.write(&mut sink).await?;
+            // Fails once the client has closed; then nobody reads the last words.
+            let _ = self.outgoing.write(&mut sink).await;
             while let Some(Ok(_)) = stream.next().await {}
-            Ok::<(), axum::Error>(())
         };
         if time::timeout(FAREWELL, last).await.is_err() {
             tracing::debug!("the client did not close in time");

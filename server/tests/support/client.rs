@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use tokio::{net::TcpStream, time::timeout};
 use tokio_tungstenite::{
     MaybeTlsStream, WebSocketStream, connect_async,
-    tungstenite::{Error, Message, client::IntoClientRequest, http::HeaderValue},
+    tungstenite::{Error, Message, client::IntoClientRequest, http::HeaderValue, protocol::CloseFrame},
 };
 
 /// What is awaited comes much sooner; only a fault makes a test wait so long.
@@ -66,6 +66,13 @@ impl Client {
                 other => panic!("{other:?} instead of `{expected}`"),
             }
         }
+    }
+
+    /// Closes in order, and waits for the server's answer to that.
+    pub async fn close(mut self) -> u16 {
+        let (code, reason) = (1000.into(), "done".into());
+        self.socket.close(Some(CloseFrame { code, reason })).await.unwrap();
+        self.closed().await.0
     }
 
     /// The close frame's code and reason; frames before it are let go.
