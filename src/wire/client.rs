@@ -20,7 +20,7 @@ pub enum From {
 }
 
 #[derive(Serialize, Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "`from` is \"start\", \"now\", \"resume\" or a position {epoch, seq}")]
 enum FromRepr {
     Word(String),
     Position(Position),
