@@ -22,7 +22,7 @@ test("frames that break the protocol close with 4400 and say which field; nothin
     });
 
   for (const [what, frames, code, reason] of [
-    ["text that is no JSON", ["{"], 4400, /JSON/i],
+    ["text that is no JSON", ["{"], 4400, /no frame/],
     ["JSON that is no object", ["[]"], 4400, /./],
     ["a binary message", [[1, 2, 3]], 4400, /binary/i],
     ["a frame before hello", [JSON.stringify({ type: "ping" })], 4400, /hello/],

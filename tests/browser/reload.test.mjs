@@ -13,12 +13,16 @@ test("a page that commits the position with its state applies each event exactly
   const page = await open(t, site, { socket: server.socketUrl, stream: "run:1", handler: "async", commits: true });
   await page.untilConnected();
 
-  const producing = produce(server, "run:1", { from: 1, upto: EVENTS });
-  for (let reloads = 1; reloads <= 3; reloads++) {
-    await page.untilApplied((reloads * EVENTS) / 5 + random.below(EVENTS / 10));
-    await page.reload();
+  // The last part comes after the last reload, so that each one is in the middle of the run.
+  const part = EVENTS / 4;
+  for (let done = 0; done < EVENTS; done += part) {
+    const producing = produce(server, "run:1", { from: done + 1, upto: done + part });
+    if (done + part < EVENTS) {
+      await page.untilApplied(done + 1 + random.below(part));
+      await page.reload();
+    }
+    await producing;
   }
-  await producing;
   await verdict(server, "run:1", page);
 });
 

@@ -21,14 +21,17 @@ for (const [signal, what] of [
     });
     await page.untilConnected();
 
-    // The producer asks again, with the same ids, while nobody answers.
-    const producing = produce(server, "run:1", { from: 1, upto: EVENTS });
-    for (let kills = 1; kills <= 3; kills++) {
-      await page.untilApplied((kills * EVENTS) / 5 + random.below(EVENTS / 10));
-      await server.kill(signal);
-      await server.start();
+    // The producer asks again, with the same ids, while nobody answers. The last part comes after the last kill.
+    const part = EVENTS / 4;
+    for (let done = 0; done < EVENTS; done += part) {
+      const producing = produce(server, "run:1", { from: done + 1, upto: done + part });
+      if (done + part < EVENTS) {
+        await page.untilApplied(done + 1 + random.below(part));
+        await server.kill(signal);
+        await server.start();
+      }
+      await producing;
     }
-    await producing;
 
     await verdict(server, "run:1", page);
     assert.equal((await page.applied()).length, EVENTS);
