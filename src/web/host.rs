@@ -154,7 +154,12 @@ impl SubscribeSettings {
         let event_type = |name: &String| EventType::new(name);
         let types: Option<Vec<EventType>> =
             self.types().map(|names| names.iter().map(event_type).collect()).transpose()?;
-        let meta: Meta = self.meta().chunks_exact(2).map(|pair| (pair[0].clone(), pair[1].clone())).collect();
+        // Not collected: that sorts first, and the sort is 3 KB of wasm.
+        let mut meta = Meta::new();
+        let mut texts = self.meta().into_iter();
+        while let (Some(key), Some(value)) = (texts.next(), texts.next()) {
+            meta.insert(key, value);
+        }
         let mut options = SubscribeOptions::new(StreamName::new(&self.stream())?);
         options.from = from;
         options.window = Window::new(self.window_events(), self.window_bytes()).unwrap_or_default();
