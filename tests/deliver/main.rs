@@ -1,4 +1,5 @@
 //! The sending end by itself, on virtual time.
+#![cfg(not(target_arch = "wasm32"))]
 
 mod beginning;
 mod bench;

@@ -1,6 +1,7 @@
 //! Both ends against each other on virtual time: the cases that broke others, as stories of a tab and a server.
 //!
 //! Each story sets its conditions, runs, and checks what the application saw and what the server knows.
+#![cfg(not(target_arch = "wasm32"))]
 
 use ackwire::base::Duration;
 use ackwire::deliver::State;
