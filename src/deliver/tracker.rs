@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ops::Bound;
 
-use super::record::{DeadLetter, Delivery, Phase, Record, State};
+use super::record::{DeadLetter, Delivery, Failure, Phase, Record, State};
 use super::{Config, Counters, Notice};
 use crate::base::{Instant, RangeSet, Rng};
 use crate::wire::{Epoch, Event, EventId, Filter, Seq, SeqRange};
@@ -49,6 +49,8 @@ pub(super) struct Confirmation {
     attempt: u32,
     sent_at: Instant,
     confirmed_at: Instant,
+    /// What went wrong before, oldest first.
+    failures: VecDeque<Failure>,
 }
 
 /// What a nack or a missed deadline led to.
@@ -141,7 +143,14 @@ impl Tracker {
         if let Some(known) = self.recent.iter().rev().find(|confirmation| confirmation.seq == seq) {
             let (sent_at, settled_at) = (Some(known.sent_at), Some(known.confirmed_at));
             let latency = Some(known.confirmed_at - known.sent_at);
-            return Delivery { sent_at, settled_at, latency, ..Delivery::bare(State::Confirmed, known.attempt) };
+            let failures = known.failures.iter().cloned().collect();
+            return Delivery {
+                sent_at,
+                settled_at,
+                latency,
+                failures,
+                ..Delivery::bare(State::Confirmed, known.attempt)
+            };
         }
         if self.skipped.contains(seq) || unwanted() {
             return Delivery::bare(State::Skipped, 0);
@@ -378,13 +387,13 @@ impl Tracker {
     }
 
     fn note_confirmed(&mut self, now: Instant, seq: Seq, record: Record, late: bool) {
-        let Record { id, priority, attempt, sent_at, .. } = record;
+        let Record { id, priority, attempt, sent_at, failures, .. } = record;
         self.counters.confirmed += 1;
         self.counters.late += u64::from(late);
         if self.recent.len() == MAX_RECENT {
             self.recent.pop_front();
         }
-        self.recent.push_back(Confirmation { seq, id: id.clone(), attempt, sent_at, confirmed_at: now });
+        self.recent.push_back(Confirmation { seq, id: id.clone(), attempt, sent_at, confirmed_at: now, failures });
         self.notices.push_back(Notice::Confirmed { seq, id, priority, attempt, latency: now - sent_at, late });
     }
 
