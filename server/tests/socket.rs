@@ -118,7 +118,11 @@ async fn aw_conn_2_what_is_malformed_closes_with_4400_and_says_why() {
         (r#"["hello"]"#, "no frame"),
         (r#"{"type": "hello"}"#, "invalid `hello` frame: missing field `consumer`"),
         (r#"{"type": "ping"}"#, "before `hello`"),
-        (r#"{"type": "hello", "consumer": "a b"}"#, "invalid `hello` frame: a consumer name has"),
+        (r#"{"type": "hello", "consumer": "a b"}"#, "invalid `hello` frame: `consumer`: a consumer name has"),
+        (
+            r#"{"type": "hello", "consumer": "a", "subscriptions": [{"stream": 5}]}"#,
+            "`subscriptions[0].stream`: invalid type",
+        ),
     ] {
         let mut client = Client::connect(&server.url).await;
         client.send_text(frame).await;

@@ -59,7 +59,7 @@ pub enum Decoded {
 /// Reads a client's frame.
 pub fn decode_client(text: &str) -> Result<Decoded, FrameError> {
     let frame_type = frame_type(text)?;
-    let of = |detail: serde_json::Error| FrameError { frame: Some(frame_type.clone()), detail: detail.to_string() };
+    let of = |detail| FrameError { frame: Some(frame_type.clone()), detail };
     Ok(Decoded::Frame(match frame_type.as_str() {
         "hello" => ClientFrame::Hello(fields::<Hello>(text).map_err(of)?),
         "subscribe" => ClientFrame::Subscribe(fields::<Subscribe>(text).map_err(of)?),
@@ -95,7 +95,7 @@ pub fn decode_server(text: &str) -> Result<Option<ServerFrame>, FrameError> {
     if !KNOWN.contains(&frame_type.as_str()) {
         return Ok(None);
     }
-    fields(text).map(Some).map_err(|error| FrameError { frame: Some(frame_type), detail: error.to_string() })
+    fields(text).map(Some).map_err(|detail| FrameError { frame: Some(frame_type), detail })
 }
 
 /// An `events` frame.
@@ -116,7 +116,7 @@ pub fn decode_events(text: &str) -> Result<Option<EventsFrame>, FrameError> {
     if frame_type(text)? != "events" {
         return Ok(None);
     }
-    fields(text).map(Some).map_err(|error| FrameError { frame: Some("events".into()), detail: error.to_string() })
+    fields(text).map(Some).map_err(|detail| FrameError { frame: Some("events".into()), detail })
 }
 
 /// Writes a server's frame, in ASCII.
@@ -179,15 +179,18 @@ struct AuthOnly {
 }
 
 fn frame_type(text: &str) -> Result<String, FrameError> {
-    fields::<TypeOnly>(text)
-        .map(|tag| tag.frame_type)
-        .map_err(|error| FrameError { frame: None, detail: error.to_string() })
+    fields::<TypeOnly>(text).map(|tag| tag.frame_type).map_err(|detail| FrameError { frame: None, detail })
 }
 
 /// serde would take an array for a struct; the wire has objects only.
-fn fields<T: DeserializeOwned>(text: &str) -> serde_json::Result<T> {
+fn fields<T: DeserializeOwned>(text: &str) -> Result<T, String> {
     if text.trim_start().starts_with('[') {
-        return Err(serde::de::Error::custom("a frame is a JSON object"));
+        return Err("a frame is a JSON object".into());
     }
-    serde_json::from_str(text)
+    serde_json::from_str(text).map_err(|error| {
+        // Only what is wrong is read once more, to name the field [AW-CONN-2].
+        let traced: Result<T, _> = serde_path_to_error::deserialize(&mut serde_json::Deserializer::from_str(text));
+        let path = traced.err().map(|error| error.path().to_string()).filter(|path| path != ".");
+        path.map_or(error.to_string(), |path| format!("`{path}`: {error}"))
+    })
 }
