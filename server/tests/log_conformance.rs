@@ -338,6 +338,10 @@ async fn a_log_in_a_file_is_the_same_when_opened_again() {
     let tail = log.end(&run).await.unwrap();
     let before = log.read(&run, range(0, 5), PAGE).await.unwrap();
     drop(log);
+    let left = std::fs::read_dir(place.folder.as_ref().unwrap().path()).unwrap();
+    let mut left: Vec<_> = left.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    left.sort();
+    assert_eq!(left, ["ackwire.db", "ackwire.lock"], "closed, it is one file");
 
     let log = place.open();
     assert_eq!(log.tail(&run).await.unwrap(), tail);

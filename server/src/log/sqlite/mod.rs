@@ -31,9 +31,10 @@ const TRIM_EVENTS: usize = 1000;
 ///
 /// To drop it waits for what is being written.
 pub struct SqliteLog {
-    // In this order: the connections close before the folder is free for others.
-    writer: Writer,
+    // In this order: the writer's connection closes after the readers', so that it leaves the log in one file, and
+    // before the folder is free for others.
     readers: Arc<Readers>,
+    writer: Writer,
     watchers: Arc<Watchers>,
     retention: Retention,
     _folder: Folder,
@@ -47,7 +48,7 @@ impl SqliteLog {
         let watchers = Arc::new(Watchers::default());
         let writer = Writer::start(connection, folder.path(), watchers.clone())?;
         let readers = Arc::new(Readers::new(&folder));
-        Ok(Self { writer, readers, watchers, retention, _folder: folder })
+        Ok(Self { readers, writer, watchers, retention, _folder: folder })
     }
 
     /// In steps, so that appends need not wait for all of it.
