@@ -76,15 +76,18 @@ impl AgentRun {
         let outcome = tokio::task::spawn_blocking(work).await.unwrap_or(Err(ToolError::Panicked));
         let duration_ms = clock::now().since(started).as_millis();
 
-        let mut completed =
-            json!({ "call": call, "tool": tool, "success": outcome.is_ok(), "duration_ms": duration_ms });
-        match &outcome {
-            Ok(report) => {
-                completed["summary"] = truncate(&report.summary(), MAX_SUMMARY_BYTES).into();
-                completed["result"] = json!(report);
-            }
-            Err(error) => completed["summary"] = truncate(&error.to_string(), MAX_SUMMARY_BYTES).into(),
-        }
+        let (summary, result) = match &outcome {
+            Ok(report) => (report.summary(), Some(report)),
+            Err(error) => (error.to_string(), None),
+        };
+        let completed = ToolCompleted {
+            call,
+            tool,
+            success: outcome.is_ok(),
+            duration_ms,
+            summary: truncate(&summary, MAX_SUMMARY_BYTES),
+            result,
+        };
         self.emit("tool_completed", Priority::Critical, completed).await?;
         Ok(outcome)
     }
@@ -105,7 +108,12 @@ impl AgentRun {
         self.log.end(&self.stream).await.map(drop)
     }
 
-    async fn emit(&mut self, event_type: &'static str, priority: Priority, data: Value) -> Result<(), LogError> {
+    async fn emit(
+        &mut self,
+        event_type: &'static str,
+        priority: Priority,
+        data: impl Serialize,
+    ) -> Result<(), LogError> {
         let event = self.event(event_type, priority, data);
         self.append(vec![event]).await
     }
@@ -126,6 +134,18 @@ impl AgentRun {
             meta: self.meta.clone(),
         }
     }
+}
+
+/// A struct, not a map: a report's fields stay in the order in which it tells them.
+#[derive(Serialize)]
+struct ToolCompleted<'a, R> {
+    call: u32,
+    tool: &'static str,
+    success: bool,
+    duration_ms: u64,
+    summary: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    result: Option<&'a R>,
 }
 
 #[cfg(test)]

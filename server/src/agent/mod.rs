@@ -9,6 +9,7 @@ mod survey;
 #[cfg(test)]
 mod testing;
 mod tools;
+mod words;
 
 pub use bridge::AgentRun;
 pub use folder::{Bounds, Folder, FoundFile, Listing};

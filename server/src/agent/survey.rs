@@ -9,6 +9,7 @@ use super::{
     folder::Folder,
     pieces::pieces,
     tools::{self, Count, FileList, Hits, LineCount, Outline, Overview, Report, ToolError},
+    words::{counted, listed, number},
 };
 use crate::{clock, log::LogError};
 
@@ -237,34 +238,6 @@ fn top(counts: &[Count], most: usize) -> String {
     listed(&counts)
 }
 
-/// “a, b and c”
-fn listed(items: &[String]) -> String {
-    match items {
-        [] => String::new(),
-        [one] => one.clone(),
-        [first @ .., last] => format!("{} and {last}", first.join(", ")),
-    }
-}
-
-/// “1 file”, “1,200 files”
-fn counted(count: usize, what: &str) -> String {
-    let plural = if count == 1 { "" } else { "s" };
-    format!("{} {what}{plural}", number(count))
-}
-
-/// With commas between thousands.
-fn number(value: usize) -> String {
-    let digits = value.to_string();
-    let mut out = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -359,10 +332,5 @@ mod tests {
         let events = do_errand(dir.path(), Errand { min_events: 2_000, ..errand() }).await;
         assert!((2_000..2_100).contains(&events.len()), "{}", events.len());
         assert!(thoughts(&events).contains("pond.rs is Rust, 2 lines: PondSize and f."));
-    }
-
-    #[test]
-    fn numbers_have_commas_between_thousands() {
-        assert_eq!([0, 999, 1_000, 1_234_567].map(number), ["0", "999", "1,000", "1,234,567"]);
     }
 }

@@ -9,7 +9,11 @@ use std::{
 use ackwire::wire::truncate;
 use serde::Serialize;
 
-use super::{folder::Folder, language::Language};
+use super::{
+    folder::Folder,
+    language::Language,
+    words::{counted, number},
+};
 
 /// Most entries of a list in a report.
 const MAX_LISTED: usize = 8;
@@ -248,35 +252,37 @@ fn identifiers(text: &str) -> impl Iterator<Item = &str> {
 impl Report for FileList {
     fn summary(&self) -> String {
         let more = if self.cut { ", and more that was not looked at" } else { "" };
-        format!("{} files in {} folders, {} KB{more}", self.files, self.folders, self.bytes.div_ceil(1000))
+        let (files, folders) = (counted(self.files, "file"), counted(self.folders, "folder"));
+        format!("{files} in {folders}, {} KB{more}", number(self.bytes.div_ceil(1000) as usize))
     }
 }
 
 impl Report for LineCount {
     fn summary(&self) -> String {
-        format!("{} lines in {} text files", self.lines, self.files)
+        format!("{} in {}", counted(self.lines, "line"), counted(self.files, "text file"))
     }
 }
 
 impl Report for Hits {
     fn summary(&self) -> String {
-        format!("“{}” on {} lines of {} files", self.term, self.lines, self.files)
+        format!("“{}” on {} of {}", self.term, counted(self.lines, "line"), counted(self.files, "file"))
     }
 }
 
 impl Report for Overview {
     fn summary(&self) -> String {
-        let names = self.names.len();
+        let names = counted(self.names.len(), "frequent name");
         match &self.title {
-            Some(title) => format!("README titled “{title}”, {} headings; {names} frequent names", self.headings.len()),
-            None => format!("no README; {names} frequent names"),
+            Some(title) => format!("README titled “{title}”; {names}"),
+            None => format!("no README; {names}"),
         }
     }
 }
 
 impl Report for Outline {
     fn summary(&self) -> String {
-        format!("{}: {} lines, {} definitions", self.path, self.lines, self.names.len() + self.more)
+        let names = counted(self.names.len() + self.more, "definition");
+        format!("{}: {}, {names}", self.path, counted(self.lines, "line"))
     }
 }
 
