@@ -4,6 +4,9 @@ import { chromium } from "playwright-core";
 import { chromiumArgs, findChromium } from "../../../scripts/setup/chromium.mjs";
 import { until } from "./until.mjs";
 
+/** What the browser itself says of broken connections, which these tests break on purpose. */
+const NETWORK = /^(WebSocket connection to|Failed to load resource)/;
+
 /** One browser for a test file. Returns `open(t, site, config)`, which opens a page in a profile of its own. */
 export function useBrowser() {
   let browser;
@@ -30,7 +33,9 @@ export class Page {
     this.#page = page;
     this.#t = t;
     page.on("pageerror", (error) => t.diagnostic(`page: ${error.stack ?? error}`));
-    page.on("console", (message) => message.type() === "error" && t.diagnostic(`page: ${message.text()}`));
+    page.on("console", (message) => {
+      if (message.type() === "error" && !NETWORK.test(message.text())) t.diagnostic(`page: ${message.text()}`);
+    });
   }
 
   async load(url) {
