@@ -15,8 +15,9 @@ const ANNOUNCE_EVERY_MS = 4000;
 
 const { Ackwire } = await import("/pkg/index.js").catch((error) => {
   showProblem(
-    "The ackwire package is not built, or does not load: run `npm start` in the project, then reload this page.",
+    "The ackwire package is not built, or does not load: run “npm start” in the project, then reload this page.",
   );
+  for (const part of document.querySelectorAll(".start, .instruments")) part.inert = true;
   throw error;
 });
 
@@ -39,6 +40,7 @@ client.on("state", (change) => {
   connection = change;
   retryAt = performance.now() + (change.retryInMs ?? 0);
   if (broke) watch?.seam("cut");
+  if (change.current === "connected") showProblem(null);
   byId("connection").dataset.state = change.current;
   byId("connect-again").hidden = change.current !== "failed";
   if (change.current === "failed" || performance.now() - announcedAt > ANNOUNCE_EVERY_MS) {
@@ -92,8 +94,11 @@ addEventListener("scroll", () => {
   byId("follow").hidden = following;
 });
 
-if (matchMedia("(max-width: 60rem)").matches) {
-  for (const panel of document.querySelectorAll(".panel")) panel.open = false;
+for (const panel of document.querySelectorAll(".panel")) {
+  if (matchMedia("(max-width: 60rem)").matches) panel.open = false;
+  panel.querySelector("summary").addEventListener("click", () => {
+    requestAnimationFrame(() => panel.open && panel.scrollIntoView({ block: "nearest" }));
+  });
 }
 drawLatency(byId("latency-chart"), byId("latency-text"), []);
 openFromHash();
@@ -131,9 +136,9 @@ function openFromHash() {
   refresh();
 }
 
-function applied(event) {
+function applied(event, isHistory) {
   if (following) toEnd();
-  if (event.replayed) return;
+  if (isHistory) return;
   if (event.type === "tool_completed") announce(`${event.data?.tool}: ${event.data?.summary ?? "done"}`);
   if (event.type === "agent_completed") announce("The run is complete.");
 }

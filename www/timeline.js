@@ -116,7 +116,7 @@ export class Timeline {
       "div",
       { class: "gutter" },
       place,
-      make("span", { class: "at" }, this.#startedAt == null ? "" : `+${span(Math.max(0, time - this.#startedAt))}`),
+      make("span", { class: "at" }, elapsed(time - this.#startedAt)),
       make("span", { class: "tick", role: "img", "aria-label": "confirmed" }),
     );
     const item = make("li", { class: `entry ${kind}` }, gutter, make("div", { class: "body" }, ...body));
@@ -218,6 +218,10 @@ function argumentsView(given) {
     { class: "arguments" },
     entries.map(([name, value]) => `${name}: ${typeof value === "string" ? value : JSON.stringify(value)}`).join(", "),
   );
+}
+
+function elapsed(ms) {
+  return ms < 1 ? "+0 ms" : `+${span(ms)}`;
 }
 
 function seamMark(kind) {

@@ -14,6 +14,8 @@ export class Watch {
   /** Where the log stands, as far as the server has said. */
   head = 0;
   ended = false;
+  /** What was in the log when this page began to watch; reconnections do not change it. */
+  #historyUpto = null;
   #seams;
   #audit;
   #probe;
@@ -21,7 +23,7 @@ export class Watch {
   /**
    * @param {object} client the Ackwire client
    * @param {string} stream
-   * @param {{list: HTMLElement, isConnected: () => boolean, applied: (event: object) => void,
+   * @param {{list: HTMLElement, isConnected: () => boolean, applied: (event: object, isHistory: boolean) => void,
    *   failed: (error: Error) => void,
    *   verdict: (verdict: object) => void, latency: (samples: object[]) => void}} page
    */
@@ -52,11 +54,13 @@ export class Watch {
     run.handle("*", (event) => {
       this.timeline.apply(event, this.#seams.before(event.seq));
       this.record.add(event);
-      if (!event.replayed) this.#probe.add(event);
-      page.applied(event);
+      const isHistory = event.seq <= this.#historyUpto;
+      if (!isHistory) this.#probe.add(event);
+      page.applied(event, isHistory);
     });
-    run.on("subscribed", ({ head }) => {
+    run.on("subscribed", ({ head, replayedUpto }) => {
       this.head = Math.max(this.head, head);
+      this.#historyUpto ??= replayedUpto;
       // A stream exists from its first subscription on.
       this.#audit.start();
     });
