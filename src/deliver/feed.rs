@@ -2,7 +2,8 @@
 
 use std::{collections::VecDeque, sync::Arc};
 
-use super::link::{Link, Purpose, Reading};
+use super::link::{Link, Purpose, Reading, Timers};
+use super::record::{Phase, Record};
 use super::tracker::Due;
 use super::{Config, Entry, Notice, Tracker};
 use crate::base::{Instant, Rng};
@@ -164,8 +165,11 @@ impl Feed {
 
     /// Time has passed.
     pub fn handle_timeout(&mut self, now: Instant) {
-        if self.link.is_none() {
-            return;
+        let Some(link) = &mut self.link else { return };
+        // A handler may hang on a repeat, too: then it is as unsettled as it would have been the first time.
+        while let Some((seq, sent)) = link.take_overdue(now) {
+            self.tracker.reopen(seq, Record::new(now, sent.id, sent.priority));
+            self.tracker.set_phase(seq, Phase::Unsettled { deadline: Some(now) });
         }
         for due in self.tracker.handle_due(now, &self.config, &mut self.rng) {
             match (due, &mut self.link) {
@@ -227,8 +231,9 @@ impl Feed {
 
     /// When to call [`handle_timeout`](Self::handle_timeout).
     pub fn poll_timeout(&self) -> Option<Instant> {
-        let timers = self.link.as_ref()?.timers;
-        [self.tracker.next_due(), timers.mark, timers.cover, timers.read].into_iter().flatten().min()
+        let link = self.link.as_ref()?;
+        let Timers { mark, cover, read } = link.timers;
+        [self.tracker.next_due(), link.repeat_due(), mark, cover, read].into_iter().flatten().min()
     }
 
     /// Another log took the place of this one: the connection must come back and be told.

@@ -13,7 +13,7 @@ pub(super) const MAX_RESENDS: usize = 256;
 /// What an attached connection has been sent, and what it may still be sent.
 ///
 /// Invariants: `sent_upto ≤ read_upto`; every seq in `outstanding` and `retries` is at most `sent_upto`;
-/// `outstanding_bytes` is the sum over `outstanding`.
+/// `outstanding_bytes` is the sum over `outstanding`, `repeats` counts there.
 #[derive(Clone, Debug)]
 pub(super) struct Link {
     pub window: Window,
@@ -37,6 +37,8 @@ pub(super) struct Link {
     /// Sent on this subscription and not settled on it [AW-SEND-3].
     pub outstanding: BTreeMap<Seq, Outstanding>,
     outstanding_bytes: u64,
+    /// How many of `outstanding` have a `repeat_due`.
+    repeats: usize,
     /// The next event did not fit into the window.
     pub blocked: bool,
     /// Asked for again.
@@ -67,6 +69,8 @@ pub(super) struct Outstanding {
     pub id: EventId,
     pub priority: Priority,
     bytes: u32,
+    /// When a repeat of a settled event is due; what is unsettled has its deadline in the tracker.
+    repeat_due: Option<Instant>,
 }
 
 /// A read that was asked for and is not answered yet.
@@ -99,6 +103,7 @@ impl Link {
             read_upto: start,
             outstanding: BTreeMap::new(),
             outstanding_bytes: 0,
+            repeats: 0,
             blocked: false,
             resends: RangeSet::new(),
             retries: BTreeSet::new(),
@@ -146,15 +151,35 @@ impl Link {
         self.filter.as_ref().is_none_or(|filter| filter.accepts(&event.event_type, &event.meta))
     }
 
-    /// An event is on its way.
-    pub fn take_out(&mut self, entry: &Entry) {
+    /// An event is on its way: its first, or a repeat of a settled one that is due then.
+    pub fn take_out(&mut self, entry: &Entry, repeat_due: Option<Instant>) {
         let event = entry.event();
         let bytes = u32::try_from(entry.bytes()).unwrap_or(u32::MAX);
-        let sent = Outstanding { id: event.id.clone(), priority: event.priority, bytes };
+        let sent = Outstanding { id: event.id.clone(), priority: event.priority, bytes, repeat_due };
         self.outstanding_bytes += u64::from(bytes);
+        self.repeats += usize::from(repeat_due.is_some());
         if let Some(before) = self.outstanding.insert(event.seq, sent) {
-            self.outstanding_bytes -= u64::from(before.bytes);
+            self.forget(&before);
         }
+    }
+
+    /// When the first repeat is due. Repeats go out in order, so the first is the earliest.
+    pub fn repeat_due(&self) -> Option<Instant> {
+        if self.repeats == 0 {
+            return None;
+        }
+        self.outstanding.values().find_map(|sent| sent.repeat_due)
+    }
+
+    /// Takes the deadline of a repeat that has passed: from now on the tracker has it.
+    pub fn take_overdue(&mut self, now: Instant) -> Option<(Seq, Outstanding)> {
+        if self.repeat_due().is_none_or(|due| due > now) {
+            return None;
+        }
+        let (seq, sent) = self.outstanding.iter_mut().find(|(_, sent)| sent.repeat_due.is_some())?;
+        self.repeats -= 1;
+        sent.repeat_due = None;
+        Some((*seq, sent.clone()))
     }
 
     /// What lies in the range is settled: the window opens.
@@ -163,7 +188,7 @@ impl Link {
         let settled: Vec<Seq> = self.outstanding.range(within).map(|(seq, _)| *seq).collect();
         for seq in settled {
             if let Some(sent) = self.outstanding.remove(&seq) {
-                self.outstanding_bytes -= u64::from(sent.bytes);
+                self.forget(&sent);
             }
             self.retries.remove(&seq);
             self.blocked = false;
@@ -171,6 +196,11 @@ impl Link {
         if self.outstanding.is_empty() {
             self.timers.mark = None;
         }
+    }
+
+    fn forget(&mut self, sent: &Outstanding) {
+        self.outstanding_bytes -= u64::from(sent.bytes);
+        self.repeats -= usize::from(sent.repeat_due.is_some());
     }
 
     /// Something went out: the silence begins anew.

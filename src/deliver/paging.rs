@@ -55,7 +55,8 @@ impl Feed {
                 chain.lose_one(event.seq);
             } else if is_wanted {
                 let attempt = self.tracker.send(now, event, &self.config);
-                link.take_out(entry);
+                let is_repeat = self.tracker.settled.contains(event.seq);
+                link.take_out(entry, is_repeat.then(|| now + self.config.deadline));
                 chain.entries.push((entry.clone(), attempt));
             }
         }

@@ -418,7 +418,7 @@ impl Tracker {
         taken.into_iter()
     }
 
-    fn set_phase(&mut self, seq: Seq, phase: Phase) {
+    pub(super) fn set_phase(&mut self, seq: Seq, phase: Phase) {
         let Some(record) = self.open.get_mut(&seq) else { return };
         if let Some(at) = record.due() {
             self.due.remove(&(at, seq));

@@ -6,7 +6,7 @@
 use ackwire::base::Duration;
 use ackwire::deliver::State;
 use ackwire::receive::{self, SubscribeOptions};
-use ackwire::wire::{EventId, LostReason, Priority, StreamName, Window};
+use ackwire::wire::{EventId, From, LostReason, Priority, StreamName, Window};
 use ackwire_simulation::{Profile, Seen, World};
 
 const MS: fn(u64) -> Duration = Duration::from_millis;
@@ -303,6 +303,24 @@ fn a_handler_that_never_settles_aw_recv_6() {
     world.produce("s", 1);
     settle(&mut world);
     assert_eq!(applied(&world, tab), [2]);
+}
+
+#[test]
+fn a_handler_that_never_settles_on_a_repeat_aw_send_2() {
+    let mut world = world(Profile::quiet());
+    world.produce("s", 2);
+    let start = SubscribeOptions { from: From::Start, ..SubscribeOptions::new(StreamName::new("s").unwrap()) };
+    let tab = world.open_tab("tab", vec![start]);
+    settle(&mut world);
+    world.profile.hangs = 100;
+    world.reload(tab);
+    world.run_for(MS(10));
+    world.profile.hangs = 0;
+    world.run_for(Duration::from_secs(4 * 30 + 1 + 2 + 4));
+    assert_eq!(lost(&world, tab)[0], (0, 1, LostReason::Failed));
+    world.produce("s", 1);
+    settle(&mut world);
+    assert_eq!(applied(&world, tab).last(), Some(&3));
 }
 
 #[test]
