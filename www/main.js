@@ -83,6 +83,11 @@ byId("follow").addEventListener("click", () => {
   following = true;
   toEnd();
 });
+// The hash names the stream, so that this link cannot use it.
+document.querySelector(".skip").addEventListener("click", (event) => {
+  event.preventDefault();
+  byId("timeline-title").focus();
+});
 addEventListener("hashchange", openFromHash);
 addEventListener("pagehide", () => watch?.seam("reload"));
 addEventListener("scroll", () => {
@@ -107,14 +112,14 @@ await client.connect().catch(showProblem);
 await trouble.restore();
 
 function openFromHash() {
-  const stream = decodeURIComponent(location.hash.slice(1));
+  const stream = streamFromHash();
   if (watch?.stream === stream) return;
   watch?.stop();
   watch = null;
   following = true;
   settledVerdict = "";
   byId("empty").hidden = stream !== "";
-  byId("verdict").hidden = stream === "";
+  byId("verdict").hidden = true;
   drawLatency(byId("latency-chart"), byId("latency-text"), []);
   byId("timeline").replaceChildren();
   if (stream) {
@@ -127,6 +132,7 @@ function openFromHash() {
         verdict: showVerdict,
         latency: (samples) => drawLatency(byId("latency-chart"), byId("latency-text"), samples),
       });
+      byId("verdict").hidden = false;
       showVerdict({ state: "behind", text: "Reading the log…", checks: [] });
     } catch (error) {
       showProblem(error);
@@ -134,6 +140,14 @@ function openFromHash() {
   }
   showCommand();
   refresh();
+}
+
+function streamFromHash() {
+  try {
+    return decodeURIComponent(location.hash.slice(1));
+  } catch {
+    return location.hash.slice(1);
+  }
 }
 
 function applied(event, isHistory) {

@@ -86,6 +86,28 @@ test("events of a user's own appear as they are, and markup in them stays text",
   assert.deepEqual(console.complaints, []);
 });
 
+test("a keyboard alone starts a run and reaches it", async (t) => {
+  const console = await open(t);
+  const { page } = console;
+  await page.getByLabel("Length").focus();
+  await page.keyboard.press("Tab");
+  await page.keyboard.press("Enter");
+  await page.getByRole("heading", { name: "Get to know this folder" }).waitFor();
+  const before = page.url();
+  await page.locator(".skip").focus();
+  await page.keyboard.press("Enter");
+  assert.equal(await page.evaluate(() => document.activeElement.id), "timeline-title");
+  assert.equal(page.url(), before, "the run is still the one that is watched");
+});
+
+test("a hash that names no stream is refused in words", async (t) => {
+  const console = await open(t);
+  await console.page.goto(`${console.server.url}/#not%20a%20stream`);
+  await console.page.getByRole("alert").filter({ hasText: "stream" }).waitFor();
+  await console.page.goto(`${console.server.url}/#%E0%A4%A`);
+  await console.page.getByRole("alert").filter({ hasText: "stream" }).waitFor();
+});
+
 test("the verdict names an event that the page did not apply", async (t) => {
   const console = await open(t);
   const { stream } = (await console.server.request("POST", "/v1/dev/runs", { body: `{"pace_ms":0}` })).body;
