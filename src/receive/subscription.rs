@@ -55,8 +55,8 @@ pub(super) struct Subscription<P> {
     epoch: Option<Epoch>,
     cursor: Seq,
     heard: Seq,
-    /// What is open up to here does not count against the window: it was when this feed began, or is by now given up by
-    /// the server.
+    /// What is open up to here does not count against the window: it was open when this feed began, or the server has
+    /// given up something as far as here, and may count less than we do.
     feed_start: Seq,
     held: Held<P>,
     /// Beyond the cursor and failed for good: not to be delivered although it may be held.
@@ -221,6 +221,7 @@ impl<P: Clone> Subscription<P> {
         }
         let range = SeqRange::new(lost.after, lost.upto).ok_or(Fault::Misbehaved("`lost` with an empty range"))?;
         let before = self.cursor;
+        self.feed_start = self.feed_start.max(range.upto());
         if range.after() > self.cursor {
             if lost.reason == LostReason::Failed && self.failed_ahead.len() < MAX_FAILED_AHEAD {
                 self.failed_ahead.insert(range);
@@ -320,8 +321,7 @@ impl<P: Clone> Subscription<P> {
         }
     }
 
-    /// A lost range that begins at or below the cursor. What is held inside it has come after all; the server, which has
-    /// given it up, does not count it against the window.
+    /// A lost range that begins at or below the cursor. What is held inside it has come after all.
     fn pass_lost(&mut self, range: SeqRange, reason: LostReason, cx: &mut Context<'_, P>) -> Result<(), Fault> {
         let mut from = range.after();
         while let Some(frame) = self.held.pop_before(range.upto()) {
@@ -330,7 +330,6 @@ impl<P: Clone> Subscription<P> {
             }
             from = from.max(frame.range.upto());
             self.accept_held(frame, cx)?;
-            self.feed_start = self.cursor;
         }
         if let Some(rest) = SeqRange::new(from, range.upto()) {
             self.lose(rest, reason, cx);
