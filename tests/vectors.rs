@@ -4,17 +4,21 @@
 #[path = "vectors/runner/mod.rs"]
 mod runner;
 
-/// One test for each timeline of the receiving end, by the name of its file.
-macro_rules! receive {
-    ($($name:ident)*) => {
-        mod receive {
-            $(#[test] fn $name() { super::runner::receive::run(include_str!(concat!("vectors/receive/", stringify!($name), ".json"))); })*
+/// One test for each timeline of an end, by the name of its file.
+macro_rules! timelines {
+    ($end:ident: $($name:ident)*) => {
+        mod $end {
+            $(#[test] fn $name() { super::runner::$end::run(include_str!(concat!("vectors/", stringify!($end), "/", stringify!($name), ".json"))); })*
+
+            #[test]
+            fn every_timeline_is_run() {
+                super::runner::assert_all_listed(stringify!($end), &[$(stringify!($name)),*]);
+            }
         }
-        const RECEIVE: &[&str] = &[$(stringify!($name)),*];
     };
 }
 
-receive! {
+timelines! { receive:
     ack_lost_then_redelivery
     acks_are_coalesced
     bfcache_restore_probes_at_once
@@ -58,9 +62,25 @@ receive! {
     too_many_requests_pauses
 }
 
-#[test]
-fn every_receive_timeline_is_run() {
-    runner::assert_all_listed("receive", RECEIVE);
+timelines! { deliver:
+    ack_of_what_was_never_sent
+    confirmation_by_id
+    ended_after_everything
+    epoch_changed_while_away
+    failed_for_good
+    filter_covers
+    first_event
+    history_partly_expired
+    nack_of_an_older_attempt
+    now_skips
+    position_beyond_the_head
+    resend_covers_exactly
+    restart_keeps_what_was_confirmed
+    resume_sends_what_is_unsettled
+    sparse_log
+    tail_mark
+    timeout_then_late_confirmation
+    window_holds
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! The runners. Each turns the steps of a vector into calls of the core and compares what comes out.
 
+pub mod deliver;
 pub mod frames;
 pub mod receive;
 
@@ -14,4 +15,12 @@ pub fn assert_all_listed(folder: &str, listed: &[&str]) {
         .filter_map(|name| name.strip_suffix(".json").map(str::to_owned))
         .collect();
     assert_eq!(names, listed.iter().map(|name| (*name).to_owned()).collect());
+}
+
+/// Whoever cites a clause cites one that exists.
+pub fn assert_clauses(clauses: &[String]) {
+    let protocol = include_str!("../../../PROTOCOL.md");
+    for clause in clauses {
+        assert!(protocol.contains(&format!("**[{clause}]**")), "no clause {clause}");
+    }
 }
