@@ -7,6 +7,7 @@ pub mod auth;
 pub mod clock;
 pub mod config;
 mod dev;
+pub mod fault;
 pub mod http;
 pub mod hub;
 pub mod limits;

@@ -54,7 +54,7 @@ impl From<LogError> for ApiError {
         let (status, code) = match &error {
             LogError::StreamEnded => (StatusCode::CONFLICT, ErrorCode::StreamEnded),
             LogError::StreamFull => (StatusCode::CONFLICT, ErrorCode::InvalidRequest),
-            LogError::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, ErrorCode::Unavailable),
+            LogError::Unavailable { .. } => (StatusCode::SERVICE_UNAVAILABLE, ErrorCode::Unavailable),
         };
         Self::new(status, code, error.to_string())
     }

@@ -112,7 +112,7 @@ impl Jobs {
             };
             let placed = log.append(&publish.stream, vec![event]).await.and_then(|appended| {
                 let place = appended.events.first().map(|placed| (placed.seq, placed.duplicate));
-                place.ok_or_else(|| LogError::Unavailable("the log did not say where the event went".into()))
+                place.ok_or_else(|| LogError::broken("the log did not say where the event went"))
             });
             Done::Appended { publish, placed }
         };

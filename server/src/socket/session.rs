@@ -403,7 +403,7 @@ impl Session {
                         let code = match error {
                             LogError::StreamEnded => ErrorCode::StreamEnded,
                             LogError::StreamFull => ErrorCode::InvalidRequest,
-                            LogError::Unavailable(_) => ErrorCode::Unavailable,
+                            LogError::Unavailable { .. } => ErrorCode::Unavailable,
                         };
                         self.reject(&publish, code, error.to_string());
                     }

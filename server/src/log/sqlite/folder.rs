@@ -1,13 +1,12 @@
 //! The data folder, and what can be wrong with it, in words that say what to do.
 
-use rusqlite::ErrorCode;
 use std::{
     fs::{self, File, TryLockError},
     io,
     path::{Path, PathBuf},
 };
 
-use crate::log::LogError;
+use crate::{fault::Fault, log::LogError};
 
 /// Why the log could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -79,19 +78,20 @@ impl Folder {
 /// What a failure of the database means to someone who can do something about it.
 pub(super) fn explain(error: &rusqlite::Error, folder: &Path) -> LogError {
     let folder = folder.display();
-    LogError::Unavailable(match error.sqlite_error_code() {
-        Some(ErrorCode::DiskFull) => {
-            format!("the disk of the data folder {folder} is full: free some space and try again")
-        }
-        Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => {
+    let fault = Fault::of(error);
+    let message = match fault {
+        Fault::DiskFull => format!("the disk of the data folder {folder} is full: free some space and try again"),
+        Fault::Permission => {
             format!("the data folder {folder} cannot be written ({error}): make it writable and try again")
         }
-        Some(ErrorCode::SystemIoFailure) => {
-            format!("the disk of the data folder {folder} fails ({error}): see whether it is full or broken")
+        Fault::Connection => {
+            format!("the log in {folder} cannot be reached ({error}): see whether the disk is there, full or broken")
         }
-        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
-            format!("the log in {folder} is damaged ({error}): restore it from a backup")
+        Fault::Damaged => format!("the log in {folder} is damaged ({error}): restore it from a backup"),
+        Fault::Schema => {
+            format!("the log in {folder} has other tables than this server's ({error}): restore it from a backup")
         }
-        _ => format!("the log in {folder} failed ({error}); try again"),
-    })
+        Fault::Busy | Fault::Timeout | Fault::Other => format!("the log in {folder} failed ({error}); try again"),
+    };
+    LogError::Unavailable { fault, message }
 }

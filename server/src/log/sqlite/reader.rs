@@ -46,7 +46,7 @@ impl Readers {
             let _permit = permit;
             readers.read(work).map_err(|error| explain(&error, &readers.folder))
         });
-        read.await.map_err(|error| LogError::Unavailable(format!("a read of the log broke off ({error})")))?
+        read.await.map_err(|error| LogError::broken(format!("a read of the log broke off ({error})")))?
     }
 
     fn read<T>(&self, work: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> rusqlite::Result<T> {

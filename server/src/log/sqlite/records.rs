@@ -7,7 +7,7 @@ use ackwire::{
 use rusqlite::{Connection, OptionalExtension, Row, Statement, params, types::Type};
 use std::{error::Error, sync::Arc};
 
-use super::writer::Fault;
+use super::writer::Undone;
 use crate::log::{ConsumerKey, LogError, NewEvent, Page, PageLimit, Placed, Retention, Tail, new_epoch};
 
 /// A stream, as its row says.
@@ -84,7 +84,7 @@ impl Record {
         connection: &Connection,
         events: &[NewEvent],
         now: u64,
-    ) -> Result<Vec<Placed>, Fault> {
+    ) -> Result<Vec<Placed>, Undone> {
         let mut insert = connection
             .prepare_cached("INSERT INTO events (stream, seq, id, stored_at, json) VALUES (?, ?, ?, ?, ?)")?;
         let mut placed = Vec::with_capacity(events.len());

@@ -19,20 +19,20 @@ const GROUP: usize = 512;
 const QUEUE: usize = 1024;
 
 /// Why a job did not happen.
-pub(super) enum Fault {
+pub(super) enum Undone {
     /// For a reason of its own: it alone is undone.
     Refused(LogError),
     /// The database failed: the whole transaction is undone.
     Database(rusqlite::Error),
 }
 
-impl From<LogError> for Fault {
+impl From<LogError> for Undone {
     fn from(error: LogError) -> Self {
         Self::Refused(error)
     }
 }
 
-impl From<rusqlite::Error> for Fault {
+impl From<rusqlite::Error> for Undone {
     fn from(error: rusqlite::Error) -> Self {
         Self::Database(error)
     }
@@ -59,10 +59,10 @@ impl Writer {
     /// knows nothing of the time before. It names the streams whose watchers are to wake.
     pub(super) async fn submit<T: Send + 'static>(
         &self,
-        work: impl FnMut(&Connection, &mut Vec<StreamName>) -> Result<T, Fault> + Send + 'static,
+        work: impl FnMut(&Connection, &mut Vec<StreamName>) -> Result<T, Undone> + Send + 'static,
     ) -> Result<T, LogError> {
         let (reply, answer) = oneshot::channel();
-        let stopped = || LogError::Unavailable("the log is closed".into());
+        let stopped = || LogError::broken("the log is closed");
         let jobs = self.jobs.as_ref().ok_or_else(stopped)?;
         jobs.send(Box::new(Task { work, result: None, reply })).await.map_err(|_| stopped())?;
         answer.await.map_err(|_| stopped())?
@@ -97,7 +97,7 @@ struct Task<T, W> {
 impl<T, W> Job for Task<T, W>
 where
     T: Send,
-    W: FnMut(&Connection, &mut Vec<StreamName>) -> Result<T, Fault> + Send,
+    W: FnMut(&Connection, &mut Vec<StreamName>) -> Result<T, Undone> + Send,
 {
     fn run(&mut self, transaction: &mut Transaction, touched: &mut Vec<StreamName>) -> rusqlite::Result<()> {
         // Undone when dropped without a commit.
@@ -107,8 +107,8 @@ where
                 savepoint.commit()?;
                 Ok(result)
             }
-            Err(Fault::Refused(error)) => Err(error),
-            Err(Fault::Database(error)) => return Err(error),
+            Err(Undone::Refused(error)) => Err(error),
+            Err(Undone::Database(error)) => return Err(error),
         });
         Ok(())
     }
