@@ -131,6 +131,11 @@ impl Identity {
         Self { subject: None, expires_at: None, access: None }
     }
 
+    /// Whether they may see and act for every user of the server: its metrics, the operator's page, others' deliveries.
+    pub fn may_operate(&self) -> bool {
+        self.access.as_ref().is_none_or(|access| access.operate)
+    }
+
     /// Whether they may subscribe to the stream and look at it.
     pub fn may_read(&self, stream: &StreamName) -> bool {
         self.access.as_ref().is_none_or(|access| access.read.iter().any(|pattern| matches(pattern, stream)))
@@ -150,13 +155,16 @@ struct Claims {
     ackwire: Access,
 }
 
-/// The claim `ackwire`. A pattern is a stream's name, or the beginning of names followed by `*`.
+/// The claim `ackwire`. A pattern is a stream's name, or the beginning of names followed by `*`; `operate` is for those
+/// who look after the server.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 struct Access {
     #[serde(default)]
     read: Vec<String>,
     #[serde(default)]
     write: Vec<String>,
+    #[serde(default)]
+    operate: bool,
 }
 
 fn matches(pattern: &str, stream: &StreamName) -> bool {

@@ -64,6 +64,10 @@ fn a_good_token_says_who_it_is_and_what_they_may() {
 
     let nobody = auth().authenticate(Some(&sign(&without("ackwire")))).unwrap();
     assert!(!nobody.may_read(&stream("run:1")) && !nobody.may_write(&stream("run:1")), "nothing said, nothing allowed");
+
+    let operator = auth().authenticate(Some(&sign(&with("ackwire", json!({ "operate": true }))))).unwrap();
+    assert!(operator.may_operate() && !ada.may_operate() && !nobody.may_operate());
+    assert!(!operator.may_read(&stream("run:1")), "an operator's token says what else it is good for");
 }
 
 #[test]
