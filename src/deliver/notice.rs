@@ -29,6 +29,8 @@ pub enum Notice {
         seq: Seq,
         /// Its id.
         id: EventId,
+        /// Its priority.
+        priority: Priority,
         /// The attempt that failed.
         attempt: u32,
         /// When the retry is due.
@@ -40,6 +42,8 @@ pub enum Notice {
         seq: Seq,
         /// Its id.
         id: EventId,
+        /// Its priority.
+        priority: Priority,
         /// The attempt that timed out.
         attempt: u32,
         /// When the retry is due.
@@ -60,6 +64,8 @@ pub enum Notice {
         seq: Seq,
         /// Its id.
         id: EventId,
+        /// Its priority.
+        priority: Priority,
         /// The last attempt.
         attempt: u32,
     },

@@ -354,7 +354,7 @@ impl Tracker {
         rng: &mut Rng,
     ) -> Verdict {
         let Some(record) = self.open.get(&seq) else { return Verdict::Ignored };
-        let (id, attempt) = (record.id.clone(), record.attempt);
+        let (id, priority, attempt) = (record.id.clone(), record.priority, record.attempt);
         if !retry || attempt > config.retries {
             self.bury(now, seq);
             return Verdict::Dead;
@@ -362,9 +362,9 @@ impl Tracker {
         let wait = config.retry_backoff.delay(attempt.saturating_sub(1), rng);
         self.set_phase(seq, Phase::Waiting { timed_out, retry_at: now + wait });
         self.notices.push_back(if timed_out {
-            Notice::Timeout { seq, id, attempt, retry_in: wait }
+            Notice::Timeout { seq, id, priority, attempt, retry_in: wait }
         } else {
-            Notice::Failed { seq, id, attempt, retry_in: wait }
+            Notice::Failed { seq, id, priority, attempt, retry_in: wait }
         });
         self.dirty = true;
         Verdict::Waiting
@@ -373,8 +373,8 @@ impl Tracker {
     fn bury(&mut self, now: Instant, seq: Seq) {
         let Some(single) = SeqRange::single(seq) else { return };
         for (seq, record) in self.take_open(single).collect::<Vec<_>>() {
-            let Record { id, attempt, failures, .. } = record;
-            self.notices.push_back(Notice::Dead { seq, id: id.clone(), attempt });
+            let Record { id, priority, attempt, failures, .. } = record;
+            self.notices.push_back(Notice::Dead { seq, id: id.clone(), priority, attempt });
             if self.dead_letters.len() == MAX_DEAD_LETTERS {
                 self.dead_letters.pop_front();
             }
