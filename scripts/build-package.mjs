@@ -14,7 +14,9 @@ const glue = join(dist, "ackwire.js");
 await main(async () => {
   rmSync(dist, { recursive: true, force: true });
   const triple = "wasm32-unknown-unknown";
-  await run("cargo", ["build", "--package", "ackwire", "--lib", "--profile", "wasm", "--target", triple]);
+  // As a cdylib alone: beside an rlib, cargo leaves link-time optimisation out.
+  const crate = ["--package", "ackwire", "--lib", "--crate-type", "cdylib"];
+  await run("cargo", ["rustc", ...crate, "--profile", "wasm", "--target", triple]);
   const built = join(target, triple, "wasm", "ackwire.wasm");
   await run("wasm-bindgen", ["--target", "web", "--out-dir", dist, "--out-name", "ackwire", built]);
   // The features that rustc turns on by default; wasm-opt refuses what it is not told of.
