@@ -1,7 +1,7 @@
 //! For the demo, in development mode only: `POST /v1/dev/runs` starts an agent, `/v1/dev/trouble` makes its way to the
 //! browser a bad one, `POST /v1/dev/cut` cuts it.
 
-use ackwire::wire::{ConsumerId, ErrorCode, StreamName};
+use ackwire::wire::{ConsumerId, ErrorCode};
 use axum::{
     Json, Router,
     extract::{
@@ -23,7 +23,7 @@ use uuid::Uuid;
 
 use crate::{
     App,
-    agent::{AgentRun, Bounds, Errand, Folder, survey},
+    agent::{Bounds, Bridge, Errand, Folder, RunKey, survey},
     http::ApiError,
     trouble::{MAX_ODDS, Odds},
 };
@@ -112,13 +112,14 @@ async fn start_run(
     })?;
 
     let id = Uuid::new_v4().simple().to_string()[..12].to_owned();
-    let stream = StreamName::new(&format!("run:{id}")).expect("hex digits are valid in a stream's name");
+    let key = RunKey::new(&id, "demo", "demo").expect("hex digits are valid in a stream's name");
+    let stream = key.stream().clone();
     // Whoever is told the name finds the stream.
     dev.app.log.tail(&stream).await?;
-    let run = AgentRun::new(dev.app.log.clone(), stream.clone(), &id, "demo");
+    let bridge = Bridge::new(dev.app.log.clone());
     let answer = json!({ "run": id, "stream": stream });
     tokio::spawn(async move {
-        if let Err(error) = survey(run, opened, errand).await {
+        if let Err(error) = survey(&bridge, key, opened, errand).await {
             tracing::warn!(%stream, %error, "the run broke off");
         }
         drop(permit);

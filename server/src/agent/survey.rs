@@ -1,14 +1,17 @@
 //! The agent's errand: get to know a folder. Each thing it says is made from what a tool has just found.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
-use serde_json::json;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
 
 use super::{
-    bridge::AgentRun,
+    bridge::{Bridge, BridgeError, RunKey},
+    dispatcher::{Delivery, DispatchError, Dispatcher},
     folder::Folder,
     pieces::pieces,
-    tools::{self, Count, FileList, Hits, LineCount, Outline, Overview, Report, ToolError},
+    run::AgentRun,
+    tools::{Count, FileList, Hits, LineCount, Outline, Overview, tools},
     words::{counted, listed, number},
 };
 use crate::{clock, log::LogError};
@@ -29,24 +32,27 @@ pub struct Errand {
     pub min_events: u64,
 }
 
-/// Does the errand to its end, and ends the stream. Fails only if the log does.
-pub async fn survey(run: AgentRun, folder: Folder, errand: Errand) -> Result<(), LogError> {
-    let mut survey = Survey { run, folder: Arc::new(folder), pace: errand.pace, step: 0 };
+/// Does the errand to its end, and ends the stream. Fails only if the log does, or if the run is another user's.
+pub async fn survey(bridge: &Bridge, key: RunKey, folder: Folder, errand: Errand) -> Result<(), BridgeError> {
+    let name = folder.name();
     let started = clock::now();
-    survey.run.agent_started(&errand.task, &survey.folder.name()).await?;
+    let run = bridge.agent_started(key, json!({ "task": errand.task, "folder": name })).await?;
+    let mut survey = Survey { run, name, listing: folder.clone(), tools: tools(folder), pace: errand.pace, step: 0 };
     match survey.look(&errand).await? {
         Ok(summary) => {
             let duration = clock::now().since(started).as_millis();
             survey.run.agent_completed(&summary, duration).await?;
         }
-        Err(error) => survey.run.agent_error(&error.to_string()).await?,
+        Err(error) => drop(survey.run.agent_error(&error).await?),
     }
-    survey.run.end().await
+    Ok(survey.run.end().await?)
 }
 
 struct Survey {
     run: AgentRun,
-    folder: Arc<Folder>,
+    name: String,
+    listing: Folder,
+    tools: Dispatcher,
     pace: Duration,
     /// Paragraphs so far.
     step: u32,
@@ -64,8 +70,8 @@ macro_rules! needed {
 
 impl Survey {
     /// The outer result is the log's, the inner one the errand's: its summary.
-    async fn look(&mut self, errand: &Errand) -> Result<Result<String, ToolError>, LogError> {
-        let name = self.folder.name();
+    async fn look(&mut self, errand: &Errand) -> Result<Result<String, String>, LogError> {
+        let name = self.name.clone();
         let plan = match &errand.term {
             Some(term) => format!("then I look for “{term}”"),
             None => "then I look for the name that matters most".into(),
@@ -75,23 +81,22 @@ impl Survey {
         ))
         .await?;
 
-        let files = needed!(self.call("list_files", json!({}), tools::list_files).await?);
+        let files: FileList = needed!(self.call("list_files", json!({})).await?);
         self.say(&about_files(&files)).await?;
         if files.files == 0 {
             return Ok(Ok(format!("{name} is empty.")));
         }
 
-        let lines = needed!(self.call("count_lines", json!({}), tools::count_lines).await?);
+        let lines: LineCount = needed!(self.call("count_lines", json!({})).await?);
         self.say(&about_lines(&lines)).await?;
 
-        let overview = needed!(self.call("summarise", json!({}), tools::summarise).await?);
+        let overview: Overview = needed!(self.call("summarise", json!({})).await?);
         self.say(&about_overview(&overview)).await?;
 
         let term = errand.term.clone().or_else(|| Some(overview.names.first()?.name.clone()));
         let mut found = None;
         if let Some(term) = term {
-            let arguments = json!({ "term": term });
-            let hits = needed!(self.call("search", arguments, move |folder| tools::search(folder, &term)).await?);
+            let hits = needed!(self.call("search", json!({ "term": term })).await?);
             self.say(&about_hits(&hits)).await?;
             found = Some(hits);
         }
@@ -101,10 +106,10 @@ impl Survey {
     }
 
     /// Reads file after file, and from the first again, until the run is long enough. Answers how many it read.
-    async fn read_on(&mut self, min_events: u64) -> Result<Result<usize, ToolError>, LogError> {
+    async fn read_on(&mut self, min_events: u64) -> Result<Result<usize, String>, LogError> {
         let mut read = 0;
         while self.run.events() < min_events {
-            let listing = needed!(self.folder.list().map_err(ToolError::from));
+            let listing = needed!(self.listing.list().map_err(|error| error.to_string()));
             if listing.files.is_empty() {
                 break;
             }
@@ -112,9 +117,7 @@ impl Survey {
                 if self.run.events() >= min_events {
                     return Ok(Ok(read));
                 }
-                let arguments = json!({ "path": file.path });
-                let outline = move |folder: &Folder| tools::outline(folder, &file.path);
-                match self.call("outline", arguments, outline).await? {
+                match self.call("outline", json!({ "path": file.path })).await? {
                     Ok(outline) => self.say(&about_outline(&outline)).await?,
                     Err(error) => self.say(&format!("That was no use: {error}. On to the next.")).await?,
                 }
@@ -124,14 +127,18 @@ impl Survey {
         Ok(Ok(read))
     }
 
-    async fn call<R: Report>(
-        &mut self,
-        tool: &'static str,
-        arguments: serde_json::Value,
-        work: impl FnOnce(&Folder) -> Result<R, ToolError> + Send + 'static,
-    ) -> Result<Result<R, ToolError>, LogError> {
-        let folder = self.folder.clone();
-        self.run.tool(tool, arguments, move || work(&folder)).await
+    /// A tool's result, or why there is none, in words.
+    async fn call<R: DeserializeOwned>(&self, tool: &str, arguments: Value) -> Result<Result<R, String>, LogError> {
+        let dispatched = match self.tools.dispatch(&self.run, tool, arguments).await {
+            Ok(dispatched) => dispatched,
+            Err(DispatchError::Log(error)) => return Err(error),
+            Err(error @ DispatchError::UnknownTool(_)) => return Ok(Err(error.to_string())),
+        };
+        match (dispatched.outcome, dispatched.delivery) {
+            (_, Delivery::NotAppended(error)) => Err(error),
+            (Ok(output), _) => Ok(output.read().map_err(|error| error.to_string())),
+            (Err(fault), _) => Ok(Err(fault.to_string())),
+        }
     }
 
     /// One paragraph, piece by piece.
@@ -249,14 +256,13 @@ mod tests {
         log::{Log, MemoryLog, Retention},
     };
     use ackwire::wire::StreamName;
-    use std::{fs, path::Path};
+    use std::{fs, path::Path, sync::Arc};
 
     async fn do_errand(dir: &Path, errand: Errand) -> Vec<Told> {
         let log: Arc<dyn Log> = Arc::new(MemoryLog::new(Retention::default()));
         let stream = StreamName::new("run:1").unwrap();
-        let run = AgentRun::new(log.clone(), stream.clone(), "1", "t");
         let folder = Folder::open(dir, Bounds::default()).unwrap();
-        survey(run, folder, errand).await.unwrap();
+        survey(&Bridge::new(log.clone()), RunKey::new("1", "t", "u").unwrap(), folder, errand).await.unwrap();
         assert!(log.tail(&stream).await.unwrap().ended);
         read(&*log, &stream).await
     }
@@ -321,7 +327,7 @@ mod tests {
         dir.close().unwrap();
         let log: Arc<dyn Log> = Arc::new(MemoryLog::new(Retention::default()));
         let stream = StreamName::new("run:1").unwrap();
-        survey(AgentRun::new(log.clone(), stream.clone(), "1", "t"), folder, errand()).await.unwrap();
+        survey(&Bridge::new(log.clone()), RunKey::new("1", "t", "u").unwrap(), folder, errand()).await.unwrap();
         let events = read(&*log, &stream).await;
         assert_eq!(events.last().unwrap().told(), ("agent_error", "high"));
     }

@@ -1,6 +1,6 @@
 //! Reading a run back from a log, for tests.
 
-use ackwire::wire::{Meta, Seq, SeqRange, StreamName};
+use ackwire::wire::{Seq, SeqRange, StreamName};
 use serde_json::Value;
 
 use crate::log::{Log, PageLimit};
@@ -11,7 +11,6 @@ pub struct Told {
     pub event_type: String,
     pub priority: Value,
     pub data: Value,
-    pub meta: Meta,
 }
 
 impl Told {
@@ -30,7 +29,6 @@ pub async fn read(log: &dyn Log, stream: &StreamName) -> Vec<Told> {
         event_type: event.event_type.to_string(),
         priority: serde_json::to_value(event.priority).unwrap(),
         data: serde_json::from_str(event.data.get()).unwrap(),
-        meta: event.meta.clone(),
     };
     page.entries.iter().map(|entry| told(entry.event())).collect()
 }

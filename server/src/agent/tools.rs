@@ -4,12 +4,15 @@
 use std::{
     collections::{HashMap, HashSet},
     io,
+    sync::Arc,
 };
 
 use ackwire::wire::truncate;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::{
+    dispatcher::{Dispatcher, Report, blocking},
     folder::Folder,
     language::Language,
     words::{counted, number},
@@ -21,12 +24,6 @@ const MAX_LISTED: usize = 8;
 /// Longest excerpt of a file in a report, in bytes.
 const MAX_EXCERPT_BYTES: usize = 160;
 
-/// What a tool found: the whole goes into the event as JSON, one line of it for people.
-pub trait Report: Serialize + Send + 'static {
-    /// One sentence without a full stop.
-    fn summary(&self) -> String;
-}
-
 /// Why a tool has no report.
 #[derive(Debug, thiserror::Error)]
 pub enum ToolError {
@@ -36,13 +33,13 @@ pub enum ToolError {
     /// The file holds no text.
     #[error("{0} is no text file")]
     NotText(String),
-    /// The tool itself is broken.
-    #[error("the tool panicked")]
-    Panicked,
+    /// The agent called the tool wrongly.
+    #[error("the argument `{0}` is missing")]
+    Missing(&'static str),
 }
 
 /// What there is, by the top level.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Deserialize, Serialize)]
 pub struct FileList {
     /// Files in all.
     pub files: usize,
@@ -57,7 +54,7 @@ pub struct FileList {
 }
 
 /// Lines by language.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Deserialize, Serialize)]
 pub struct LineCount {
     /// Lines in all.
     pub lines: usize,
@@ -70,7 +67,7 @@ pub struct LineCount {
 }
 
 /// Where a term stands.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Deserialize, Serialize)]
 pub struct Hits {
     /// What was looked for; capitals do not matter.
     pub term: String,
@@ -85,7 +82,7 @@ pub struct Hits {
 }
 
 /// One line of a file.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Deserialize, Serialize)]
 pub struct Excerpt {
     /// Which file.
     pub path: String,
@@ -96,7 +93,7 @@ pub struct Excerpt {
 }
 
 /// What the folder is about.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Deserialize, Serialize)]
 pub struct Overview {
     /// The first heading of the README.
     pub title: Option<String>,
@@ -109,12 +106,12 @@ pub struct Overview {
 }
 
 /// What one file defines.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Deserialize, Serialize)]
 pub struct Outline {
     /// Which file.
     pub path: String,
     /// Its language.
-    pub language: &'static str,
+    pub language: String,
     /// Its lines.
     pub lines: usize,
     /// Headings, or the names of what it defines.
@@ -124,12 +121,41 @@ pub struct Outline {
 }
 
 /// A name and how often.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 pub struct Count {
     /// What was counted.
     pub name: String,
     /// How much of it there is.
     pub count: usize,
+}
+
+/// The tools, for work on this folder.
+pub fn tools(folder: Folder) -> Dispatcher {
+    let folder = Arc::new(folder);
+    let mut tools = Dispatcher::default();
+    register(&mut tools, &folder, "list_files", |folder, _| list_files(folder));
+    register(&mut tools, &folder, "count_lines", |folder, _| count_lines(folder));
+    register(&mut tools, &folder, "summarise", |folder, _| summarise(folder));
+    register(&mut tools, &folder, "search", |folder, arguments| search(folder, text(arguments, "term")?));
+    register(&mut tools, &folder, "outline", |folder, arguments| outline(folder, text(arguments, "path")?));
+    tools
+}
+
+fn register<R: Report>(
+    tools: &mut Dispatcher,
+    folder: &Arc<Folder>,
+    name: &str,
+    tool: fn(&Folder, &Value) -> Result<R, ToolError>,
+) {
+    let folder = folder.clone();
+    tools.register(name, move |arguments| {
+        let folder = folder.clone();
+        blocking(move || tool(&folder, &arguments))
+    });
+}
+
+fn text<'a>(arguments: &'a Value, name: &'static str) -> Result<&'a str, ToolError> {
+    arguments[name].as_str().ok_or(ToolError::Missing(name))
 }
 
 /// Lists what the folder holds.
@@ -223,7 +249,7 @@ pub fn outline(folder: &Folder, path: &str) -> Result<Outline, ToolError> {
     let mut names: Vec<_> = language.definitions(&text).map(cut_name).collect();
     let more = names.len().saturating_sub(MAX_LISTED);
     names.truncate(MAX_LISTED);
-    Ok(Outline { path: path.into(), language: language.name(), lines: text.lines().count(), names, more })
+    Ok(Outline { path: path.into(), language: language.name().into(), lines: text.lines().count(), names, more })
 }
 
 /// The largest counts, largest first, equal ones by name.
