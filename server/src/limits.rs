@@ -6,6 +6,12 @@ use std::time::Duration;
 /// Most entries of an event's `meta` [AW-EVENT].
 pub const MAX_META_ENTRIES: usize = 16;
 
+/// Longest deadline of an event, in milliseconds: a day.
+pub const MAX_DEADLINE_MS: u32 = 24 * 60 * 60 * 1000;
+
+/// Most retries of an event.
+pub const MAX_RETRIES: u32 = 100;
+
 /// What a client or a producer may ask for. Each is a flag and an environment variable.
 #[derive(Args, Clone, Debug, PartialEq, Eq)]
 #[command(next_help_heading = "Limits")]

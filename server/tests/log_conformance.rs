@@ -84,6 +84,8 @@ fn event(id: &str, data: &str) -> NewEvent {
         data: RawValue::from_string(data.into()).unwrap(),
         priority: Priority::Normal,
         meta: Meta::new(),
+        deadline_ms: None,
+        retries: None,
     }
 }
 

@@ -36,6 +36,10 @@ impl Feed {
         let mut link = Link::new(after, tail, subscribe.window, subscribe.filter.clone());
         link.skip = beginning.skip;
         link.replay = subscribe.from == From::Start;
+        if !link.replay {
+            self.tracker.vouched.iter().for_each(|range| link.skip.insert(range));
+        }
+        link.retries.extend(self.tracker.requeued_unsettled());
         if matches!(subscribe.from, From::Position(_)) && beginning.reset.is_none() {
             link.claimable = link.tail.head;
         }

@@ -142,7 +142,7 @@ impl Feed {
         }
     }
 
-    fn fail(&mut self, now: Instant, failed: Failed<'_>) {
+    pub(super) fn fail(&mut self, now: Instant, failed: Failed<'_>) {
         let seq = failed.seq;
         if self.tracker.is_dead(seq) {
             // The client has not heard of it yet, or a replay failed once more.
@@ -152,7 +152,7 @@ impl Feed {
         let sent = self.link.as_ref().and_then(|link| link.outstanding.get(&seq));
         if let Some(sent) = sent.filter(|_| self.tracker.settled.contains(seq)) {
             // A replay, and this time the handler failed.
-            let record = Record::new(now, sent.id.clone(), sent.priority);
+            let record = Record::new(now, sent.id.clone(), sent.priority, sent.terms);
             self.tracker.reopen(seq, record);
         }
         if self.tracker.fail(now, failed, &self.config, &mut self.rng) == Verdict::Dead {

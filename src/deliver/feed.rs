@@ -168,8 +168,8 @@ impl Feed {
         let Some(link) = &mut self.link else { return };
         // A handler may hang on a repeat, too: then it is as unsettled as it would have been the first time.
         while let Some((seq, sent)) = link.take_overdue(now) {
-            self.tracker.reopen(seq, Record::new(now, sent.id, sent.priority));
-            self.tracker.set_phase(seq, Phase::Unsettled { deadline: Some(now) });
+            self.tracker.reopen(seq, Record::new(now, sent.id, sent.priority, sent.terms));
+            self.tracker.set_phase(now, seq, Phase::Unsettled { deadline: Some(now) });
         }
         for due in self.tracker.handle_due(now, &self.config, &mut self.rng) {
             match (due, &mut self.link) {

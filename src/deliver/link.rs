@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 
+use super::record::Terms;
 use super::{Config, Entry, Tail};
 use crate::base::{Instant, RangeSet};
 use crate::wire::{EventId, Filter, Priority, Seq, SeqRange, Window};
@@ -13,7 +14,7 @@ pub(super) const MAX_RESENDS: usize = 256;
 /// What an attached connection has been sent, and what it may still be sent.
 ///
 /// Invariants: `sent_upto ≤ read_upto`; every seq in `outstanding` and `retries` is at most `sent_upto`;
-/// `outstanding_bytes` is the sum over `outstanding`, `repeats` counts there.
+/// `outstanding_bytes` is the sum over `outstanding`, `repeats` has every `repeat_due` there.
 #[derive(Clone, Debug)]
 pub(super) struct Link {
     pub window: Window,
@@ -37,8 +38,8 @@ pub(super) struct Link {
     /// Sent on this subscription and not settled on it [AW-SEND-3].
     pub outstanding: BTreeMap<Seq, Outstanding>,
     outstanding_bytes: u64,
-    /// How many of `outstanding` have a `repeat_due`.
-    repeats: usize,
+    /// When repeats of settled events are due; what is unsettled has its deadline in the tracker.
+    repeats: BTreeSet<(Instant, Seq)>,
     /// The next event did not fit into the window.
     pub blocked: bool,
     /// Asked for again.
@@ -68,8 +69,9 @@ pub(super) struct Timers {
 pub(super) struct Outstanding {
     pub id: EventId,
     pub priority: Priority,
+    pub terms: Terms,
     bytes: u32,
-    /// When a repeat of a settled event is due; what is unsettled has its deadline in the tracker.
+    /// As in `repeats`.
     repeat_due: Option<Instant>,
 }
 
@@ -103,7 +105,7 @@ impl Link {
             read_upto: start,
             outstanding: BTreeMap::new(),
             outstanding_bytes: 0,
-            repeats: 0,
+            repeats: BTreeSet::new(),
             blocked: false,
             resends: RangeSet::new(),
             retries: BTreeSet::new(),
@@ -155,31 +157,27 @@ impl Link {
     pub fn take_out(&mut self, entry: &Entry, repeat_due: Option<Instant>) {
         let event = entry.event();
         let bytes = u32::try_from(entry.bytes()).unwrap_or(u32::MAX);
-        let sent = Outstanding { id: event.id.clone(), priority: event.priority, bytes, repeat_due };
+        let (id, priority, terms) = (event.id.clone(), event.priority, Terms::of(event));
+        let sent = Outstanding { id, priority, terms, bytes, repeat_due };
         self.outstanding_bytes += u64::from(bytes);
-        self.repeats += usize::from(repeat_due.is_some());
         if let Some(before) = self.outstanding.insert(event.seq, sent) {
-            self.forget(&before);
+            self.forget(event.seq, &before);
         }
+        self.repeats.extend(repeat_due.map(|due| (due, event.seq)));
     }
 
-    /// When the first repeat is due. Repeats go out in order, so the first is the earliest.
+    /// When the first repeat is due.
     pub fn repeat_due(&self) -> Option<Instant> {
-        if self.repeats == 0 {
-            return None;
-        }
-        self.outstanding.values().find_map(|sent| sent.repeat_due)
+        self.repeats.first().map(|(due, _)| *due)
     }
 
     /// Takes the deadline of a repeat that has passed: from now on the tracker has it.
     pub fn take_overdue(&mut self, now: Instant) -> Option<(Seq, Outstanding)> {
-        if self.repeat_due().is_none_or(|due| due > now) {
-            return None;
-        }
-        let (seq, sent) = self.outstanding.iter_mut().find(|(_, sent)| sent.repeat_due.is_some())?;
-        self.repeats -= 1;
+        self.repeats.first().filter(|(due, _)| *due <= now)?;
+        let (_, seq) = self.repeats.pop_first()?;
+        let sent = self.outstanding.get_mut(&seq)?;
         sent.repeat_due = None;
-        Some((*seq, sent.clone()))
+        Some((seq, sent.clone()))
     }
 
     /// What lies in the range is settled: the window opens.
@@ -188,7 +186,7 @@ impl Link {
         let settled: Vec<Seq> = self.outstanding.range(within).map(|(seq, _)| *seq).collect();
         for seq in settled {
             if let Some(sent) = self.outstanding.remove(&seq) {
-                self.forget(&sent);
+                self.forget(seq, &sent);
             }
             self.retries.remove(&seq);
             self.blocked = false;
@@ -198,9 +196,11 @@ impl Link {
         }
     }
 
-    fn forget(&mut self, sent: &Outstanding) {
+    fn forget(&mut self, seq: Seq, sent: &Outstanding) {
         self.outstanding_bytes -= u64::from(sent.bytes);
-        self.repeats -= usize::from(sent.repeat_due.is_some());
+        if let Some(due) = sent.repeat_due {
+            self.repeats.remove(&(due, seq));
+        }
     }
 
     /// Something went out: the silence begins anew.

@@ -93,6 +93,12 @@ pub struct Counters {
     pub retries: u64,
     /// Events that failed for good.
     pub dead: u64,
+    /// Of the retries, those after which the event was confirmed.
+    #[serde(default)]
+    pub recovered: u64,
+    /// Dead letters that were given another life.
+    #[serde(default)]
+    pub requeued: u64,
     /// Ranges that the consumer asked for again.
     pub resends: u64,
 }

@@ -4,6 +4,7 @@ use std::{collections::VecDeque, sync::Arc};
 
 use super::feed::{EventsOut, Feed, FeedFrame, Page};
 use super::link::{Purpose, Reading};
+use super::record::Terms;
 use super::{Entry, Notice};
 use crate::base::Instant;
 use crate::wire::{LostRange, LostReason, Seq, SeqRange, ServerFrame, StreamName};
@@ -56,7 +57,7 @@ impl Feed {
             } else if is_wanted {
                 let attempt = self.tracker.send(now, event, &self.config);
                 let is_repeat = self.tracker.settled.contains(event.seq);
-                link.take_out(entry, is_repeat.then(|| now + self.config.deadline));
+                link.take_out(entry, is_repeat.then(|| now + Terms::of(event).deadline(&self.config)));
                 chain.entries.push((entry.clone(), attempt));
             }
         }

@@ -4,7 +4,8 @@ use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 
 use crate::base::{Duration, Instant};
-use crate::wire::{EventId, MAX_ERROR_BYTES, Priority, Seq, truncate};
+use super::Config;
+use crate::wire::{Event, EventId, MAX_ERROR_BYTES, Priority, Seq, truncate};
 
 /// Most errors that are kept of one event; the oldest go first.
 pub const MAX_ERRORS: usize = 8;
@@ -40,6 +41,36 @@ pub struct Failure {
     pub at: u64,
     /// What the handler said, or that the deadline passed; at most [`MAX_ERROR_BYTES`].
     pub message: String,
+    /// Whether it was the deadline.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub timed_out: bool,
+}
+
+fn is_false(value: &bool) -> bool {
+    !value
+}
+
+/// What an event's producer asked for; what is absent is as configured.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Terms {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    deadline_ms: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    retries: Option<u32>,
+}
+
+impl Terms {
+    pub fn of(event: &Event) -> Self {
+        Self { deadline_ms: event.deadline_ms, retries: event.retries }
+    }
+
+    pub fn deadline(self, config: &Config) -> Duration {
+        self.deadline_ms.map_or(config.deadline, |millis| Duration::from_millis(millis.into()))
+    }
+
+    pub fn retries(self, config: &Config) -> u32 {
+        self.retries.unwrap_or(config.retries)
+    }
 }
 
 /// An event that is sent and not settled.
@@ -47,7 +78,12 @@ pub struct Failure {
 pub(super) struct Record {
     pub id: EventId,
     pub priority: Priority,
+    pub terms: Terms,
     pub attempt: u32,
+    /// The attempts of its earlier life, if it was a dead letter; its retries count from there [AW-SEND-9].
+    pub spent: u32,
+    /// Since when it is in its state.
+    pub since: Instant,
     /// The first sending: what a confirmation's latency counts from.
     pub sent_at: Instant,
     pub phase: Phase,
@@ -65,9 +101,25 @@ pub(super) enum Phase {
 }
 
 impl Record {
-    pub fn new(now: Instant, id: EventId, priority: Priority) -> Self {
+    pub fn new(now: Instant, id: EventId, priority: Priority, terms: Terms) -> Self {
         let phase = Phase::Unsettled { deadline: None };
-        Self { id, priority, attempt: 1, sent_at: now, phase, failures: VecDeque::new() }
+        let (attempt, spent, failures) = (1, 0, VecDeque::new());
+        Self { id, priority, terms, attempt, spent, since: now, sent_at: now, phase, failures }
+    }
+
+    /// Whether it was a dead letter: then only its own confirmation settles it [AW-SEND-9].
+    pub fn is_requeued(&self) -> bool {
+        self.spent > 0
+    }
+
+    /// Whether a confirmation comes after its deadline, or after it had been given up.
+    pub fn is_late(&self) -> bool {
+        self.is_requeued() || matches!(self.phase, Phase::Waiting { timed_out: true, .. })
+    }
+
+    /// Whether the last that went wrong was its deadline.
+    pub fn is_expired(&self) -> bool {
+        self.failures.back().is_some_and(|failure| failure.timed_out)
     }
 
     pub fn state(&self) -> State {
@@ -87,12 +139,12 @@ impl Record {
         }
     }
 
-    pub fn note_failure(&mut self, now: Instant, message: &str) {
+    pub fn note_failure(&mut self, now: Instant, message: &str, timed_out: bool) {
         if self.failures.len() == MAX_ERRORS {
             self.failures.pop_front();
         }
         let message = truncate(message, MAX_ERROR_BYTES).to_owned();
-        self.failures.push_back(Failure { attempt: self.attempt, at: now.as_millis(), message });
+        self.failures.push_back(Failure { attempt: self.attempt, at: now.as_millis(), message, timed_out });
     }
 }
 
@@ -103,6 +155,9 @@ pub struct DeadLetter {
     pub seq: Seq,
     /// Its id.
     pub id: EventId,
+    /// Its priority.
+    #[serde(default)]
+    pub priority: Priority,
     /// How often it was sent.
     pub attempt: u32,
     /// When it was given up, in milliseconds of the caller's clock.
@@ -120,6 +175,10 @@ pub struct Delivery {
     pub attempt: u32,
     /// When it was first sent, as far as that is remembered.
     pub sent_at: Option<Instant>,
+    /// Since when it is in its state, as far as that is remembered.
+    pub since: Option<Instant>,
+    /// When something happens to it unless it is confirmed: its deadline, or its retry. `None` while no clock runs.
+    pub due: Option<Instant>,
     /// When it was confirmed or given up, as far as that is remembered.
     pub settled_at: Option<Instant>,
     /// From the first sending to the confirmation, as far as that is remembered.
@@ -129,8 +188,40 @@ pub struct Delivery {
 }
 
 impl Delivery {
+    pub(super) fn of(record: &Record) -> Self {
+        Self {
+            sent_at: Some(record.sent_at),
+            since: Some(record.since),
+            due: record.due(),
+            failures: record.failures.iter().cloned().collect(),
+            ..Self::bare(record.state(), record.attempt)
+        }
+    }
+
     /// A state about which nothing more is known.
     pub(super) fn bare(state: State, attempt: u32) -> Self {
-        Self { state, attempt, sent_at: None, settled_at: None, latency: None, failures: Vec::new() }
+        Self { state, attempt, sent_at: None, since: None, due: None, settled_at: None, latency: None, failures: Vec::new() }
+    }
+}
+
+/// An event that was sent and is not settled.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unsettled {
+    /// Its place in the stream.
+    pub seq: Seq,
+    /// Its id.
+    pub id: EventId,
+    /// Its priority.
+    pub priority: Priority,
+    /// Whether its deadline has passed and nothing came since.
+    pub expired: bool,
+    /// Where it stands.
+    pub delivery: Delivery,
+}
+
+impl Unsettled {
+    pub(super) fn of(seq: Seq, record: &Record) -> Self {
+        let (id, priority, expired) = (record.id.clone(), record.priority, record.is_expired());
+        Self { seq, id, priority, expired, delivery: Delivery::of(record) }
     }
 }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 
-use super::record::{DeadLetter, Failure, Phase, Record, State};
+use super::record::{DeadLetter, Failure, Phase, Record, State, Terms};
 use super::{Counters, Tracker};
 use crate::base::{Instant, RangeSet};
 use crate::wire::{Epoch, EventId, Filter, Priority, Seq, SeqRange};
@@ -22,6 +22,8 @@ pub struct Saved {
     skipped: Vec<SeqRange>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     dead: Vec<SeqRange>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    vouched: Vec<SeqRange>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     filter: Option<Filter>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -37,8 +39,15 @@ struct Troubled {
     seq: Seq,
     id: EventId,
     priority: Priority,
+    #[serde(default)]
+    terms: Terms,
     attempt: u32,
+    #[serde(default)]
+    spent: u32,
     sent_at: u64,
+    /// Absent in what an older version saved.
+    #[serde(default)]
+    since: Option<u64>,
     state: State,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     retry_at: Option<u64>,
@@ -55,6 +64,7 @@ impl Tracker {
             settled: self.settled.iter().collect(),
             skipped: self.skipped.iter().collect(),
             dead: self.dead.iter().collect(),
+            vouched: self.vouched.iter().collect(),
             filter: self.filter.clone(),
             troubled: troubled.map(|(seq, record)| Troubled::of(*seq, record)).collect(),
             dead_letters: self.dead_letters.clone(),
@@ -65,13 +75,14 @@ impl Tracker {
     /// As it was saved, with no connection attached.
     pub fn from_saved(saved: Saved) -> Self {
         let settled: RangeSet = saved.settled.into_iter().collect();
-        let troubled = saved.troubled.into_iter().filter(|troubled| !settled.contains(troubled.seq));
+        let troubled = saved.troubled.into_iter().filter(|troubled| troubled.spent > 0 || !settled.contains(troubled.seq));
         let open = troubled.map(|troubled| (troubled.seq, troubled.into_record())).collect();
         Self {
             sent_upto: saved.sent_upto,
             settled,
             skipped: saved.skipped.into_iter().collect(),
             dead: saved.dead.into_iter().collect(),
+            vouched: saved.vouched.into_iter().collect(),
             open,
             filter: saved.filter,
             dead_letters: saved.dead_letters,
@@ -87,8 +98,9 @@ impl Troubled {
             Phase::Waiting { retry_at, .. } => Some(retry_at.as_millis()),
             Phase::Unsettled { .. } => None,
         };
-        let Record { id, priority, attempt, sent_at, failures, .. } = record.clone();
-        Self { seq, id, priority, attempt, sent_at: sent_at.as_millis(), state: record.state(), retry_at, failures }
+        let Record { id, priority, terms, attempt, spent, since, sent_at, failures, .. } = record.clone();
+        let (since, sent_at) = (Some(since.as_millis()), sent_at.as_millis());
+        Self { seq, id, priority, terms, attempt, spent, sent_at, since, state: record.state(), retry_at, failures }
     }
 
     fn into_record(self) -> Record {
@@ -96,7 +108,9 @@ impl Troubled {
             Some(at) => Phase::Waiting { timed_out: self.state == State::Timeout, retry_at: Instant::from_millis(at) },
             None => Phase::Unsettled { deadline: None },
         };
-        let Self { id, priority, attempt, sent_at, failures, .. } = self;
-        Record { id, priority, attempt, sent_at: Instant::from_millis(sent_at), phase, failures }
+        let Self { id, priority, terms, attempt, spent, sent_at, since, failures, .. } = self;
+        let since = Instant::from_millis(since.unwrap_or(sent_at));
+        let sent_at = Instant::from_millis(sent_at);
+        Record { id, priority, terms, attempt, spent, since, sent_at, phase, failures }
     }
 }

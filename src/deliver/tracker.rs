@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ops::Bound;
 
-use super::record::{DeadLetter, Delivery, Failure, Phase, Record, State};
+use super::record::{DeadLetter, Delivery, Failure, Phase, Record, State, Terms, Unsettled};
 use super::{Config, Counters, Notice};
 use crate::base::{Instant, RangeSet, Rng};
 use crate::wire::{Epoch, Event, EventId, Filter, Seq, SeqRange};
@@ -20,7 +20,8 @@ pub const MAX_EXCEPTIONS: usize = 1024;
 ///
 /// Settled events cost ranges; only what is sent and unsettled has a record.
 ///
-/// Invariants: no record's seq lies in `settled`; what is skipped or dead and has no record lies in `settled`; while a
+/// Invariants: no record's seq lies in `settled`, but for requeued ones, which are outside of the position's account
+/// [AW-SEND-9]; what is skipped or dead and has no record lies in `settled`; while a
 /// connection is attached `due` holds the due time of every record whose time has not come yet.
 #[derive(Clone, Debug)]
 pub struct Tracker {
@@ -30,6 +31,9 @@ pub struct Tracker {
     pub(super) settled: RangeSet,
     pub(super) skipped: RangeSet,
     pub(super) dead: RangeSet,
+    /// Confirmed by somebody else than the consumer's connection, which therefore may still hold it as unsettled: not
+    /// sent again when it comes back. Beyond [`MAX_EXCEPTIONS`] the oldest go.
+    pub(super) vouched: RangeSet,
     pub(super) open: BTreeMap<Seq, Record>,
     pub(super) due: BTreeSet<(Instant, Seq)>,
     /// Of the last subscription: tells what was passed over by the consumer's wish from what it applied.
@@ -82,6 +86,7 @@ impl Tracker {
             settled: RangeSet::new(),
             skipped: RangeSet::new(),
             dead: RangeSet::new(),
+            vouched: RangeSet::new(),
             open: BTreeMap::new(),
             due: BTreeSet::new(),
             filter: None,
@@ -113,6 +118,11 @@ impl Tracker {
         self.open.len()
     }
 
+    /// What is sent and unsettled, in the order of the stream.
+    pub fn unsettled_events(&self) -> impl Iterator<Item = Unsettled> {
+        self.open.iter().map(|(seq, record)| Unsettled::of(*seq, record))
+    }
+
     /// What happened so far.
     pub fn counters(&self) -> &Counters {
         &self.counters
@@ -128,9 +138,7 @@ impl Tracker {
         let seq = event.seq;
         let unwanted = || self.filter.as_ref().is_some_and(|filter| !filter.accepts(&event.event_type, &event.meta));
         if let Some(record) = self.open.get(&seq) {
-            let failures = record.failures.iter().cloned().collect();
-            let sent_at = Some(record.sent_at);
-            return Delivery { sent_at, failures, ..Delivery::bare(record.state(), record.attempt) };
+            return Delivery::of(record);
         }
         if self.dead.contains(seq) {
             let Some(letter) = self.dead_letters.iter().rev().find(|letter| letter.seq == seq) else {
@@ -138,7 +146,12 @@ impl Tracker {
             };
             let failures = letter.failures.iter().cloned().collect();
             let settled_at = Some(Instant::from_millis(letter.at));
-            return Delivery { settled_at, failures, ..Delivery::bare(State::Dead, letter.attempt) };
+            return Delivery {
+                since: settled_at,
+                settled_at,
+                failures,
+                ..Delivery::bare(State::Dead, letter.attempt)
+            };
         }
         if let Some(known) = self.recent.iter().rev().find(|confirmation| confirmation.seq == seq) {
             let (sent_at, settled_at) = (Some(known.sent_at), Some(known.confirmed_at));
@@ -146,6 +159,7 @@ impl Tracker {
             let failures = known.failures.iter().cloned().collect();
             return Delivery {
                 sent_at,
+                since: settled_at,
                 settled_at,
                 latency,
                 failures,
@@ -171,8 +185,8 @@ impl Tracker {
     /// The log ends before what this consumer has settled: what lies beyond the head is void.
     pub(super) fn truncate(&mut self, head: Seq) {
         let Some(beyond) = SeqRange::new(head, Seq::MAX) else { return };
-        self.take_open(beyond).for_each(drop);
-        for set in [&mut self.settled, &mut self.skipped, &mut self.dead] {
+        self.take_open(beyond, |_| true).for_each(drop);
+        for set in [&mut self.settled, &mut self.skipped, &mut self.dead, &mut self.vouched] {
             set.remove(beyond);
         }
         self.sent_upto = self.sent_upto.min(head);
@@ -183,7 +197,7 @@ impl Tracker {
     /// The deadline starts anew. What is settled and goes out again (a replay) stays settled.
     pub(super) fn send(&mut self, now: Instant, event: &Event, config: &Config) -> u32 {
         let seq = event.seq;
-        if self.settled.contains(seq) {
+        if self.settled.contains(seq) && !self.is_requeued(seq) {
             return 1;
         }
         self.dirty = true;
@@ -191,7 +205,7 @@ impl Tracker {
         let counters = &mut self.counters;
         let record = self.open.entry(seq).or_insert_with(|| {
             counters.sent += 1;
-            Record::new(now, event.id.clone(), event.priority)
+            Record::new(now, event.id.clone(), event.priority, Terms::of(event))
         });
         if let Phase::Waiting { retry_at, .. } = record.phase {
             if retry_at > now {
@@ -201,17 +215,17 @@ impl Tracker {
             self.counters.retries += 1;
             self.notices.push_back(Notice::Retrying { seq, id: record.id.clone(), attempt: record.attempt });
         }
-        let attempt = record.attempt;
-        self.set_phase(seq, Phase::Unsettled { deadline: Some(now + config.deadline) });
+        let (attempt, deadline) = (record.attempt, record.terms.deadline(config));
+        self.set_phase(now, seq, Phase::Unsettled { deadline: Some(now + deadline) });
         attempt
     }
 
     /// An event goes out once more because its frame was lost: the same attempt, and the deadline starts anew.
     pub(super) fn resend(&mut self, now: Instant, seq: Seq, config: &Config) -> u32 {
         let Some(record) = self.open.get(&seq) else { return 1 };
-        let attempt = record.attempt;
+        let (attempt, deadline) = (record.attempt, record.terms.deadline(config));
         if let Phase::Unsettled { .. } = record.phase {
-            self.set_phase(seq, Phase::Unsettled { deadline: Some(now + config.deadline) });
+            self.set_phase(now, seq, Phase::Unsettled { deadline: Some(now + deadline) });
         }
         attempt
     }
@@ -223,8 +237,8 @@ impl Tracker {
 
     /// Everything in the range that was sent is applied. Idempotent.
     pub(super) fn confirm(&mut self, now: Instant, range: SeqRange) {
-        for (seq, record) in self.take_open(range).collect::<Vec<_>>() {
-            let late = matches!(record.phase, Phase::Waiting { timed_out: true, .. });
+        for (seq, record) in self.take_open(range, |record| !record.is_requeued()) {
+            let late = record.is_late();
             self.note_confirmed(now, seq, record, late);
         }
         self.settle(range);
@@ -235,7 +249,8 @@ impl Tracker {
         let Some(letter) = self.dead_letters.iter().position(|letter| letter.seq == seq) else { return };
         let Some((letter, single)) = self.dead_letters.remove(letter).zip(SeqRange::single(seq)) else { return };
         self.dead.remove(single);
-        let record = Record { attempt: letter.attempt, ..Record::new(now, letter.id, Default::default()) };
+        let record =
+            Record { attempt: letter.attempt, ..Record::new(now, letter.id, letter.priority, Terms::default()) };
         self.note_confirmed(now, seq, record, true);
         self.dirty = true;
     }
@@ -243,7 +258,7 @@ impl Tracker {
     /// Nothing in `(after, upto]` is wanted, or nothing is there: the consumer need not apply it.
     pub(super) fn cover_up(&mut self, after: Seq, upto: Seq) {
         if let Some(range) = SeqRange::new(after, upto) {
-            self.take_open(range).for_each(drop);
+            self.take_open(range, |record| !record.is_requeued()).for_each(drop);
             self.settle(range);
         }
     }
@@ -252,6 +267,9 @@ impl Tracker {
     pub(super) fn skip(&mut self, range: SeqRange) {
         for hole in self.settled.missing(range).collect::<Vec<_>>() {
             self.skipped.insert(hole);
+        }
+        for (seq, _) in self.take_open(range, Record::is_requeued) {
+            SeqRange::single(seq).into_iter().for_each(|single| self.skipped.insert(single));
         }
         bound(&mut self.skipped);
         self.cover_up(range.after(), range.upto());
@@ -269,12 +287,12 @@ impl Tracker {
         match record.phase {
             Phase::Waiting { timed_out: false, .. } if retry => Verdict::Waiting,
             Phase::Waiting { timed_out: true, retry_at } if retry => {
-                record.note_failure(now, error);
-                self.set_phase(seq, Phase::Waiting { timed_out: false, retry_at });
+                record.note_failure(now, error, false);
+                self.set_phase(now, seq, Phase::Waiting { timed_out: false, retry_at });
                 Verdict::Waiting
             }
             _ => {
-                record.note_failure(now, error);
+                record.note_failure(now, error, false);
                 self.counters.failed += 1;
                 self.retry_or_bury(now, seq, false, retry, config, rng)
             }
@@ -286,6 +304,7 @@ impl Tracker {
         let Some(single) = SeqRange::single(seq) else { return };
         self.settled.remove(single);
         self.skipped.remove(single);
+        self.vouched.remove(single);
         self.recent.retain(|confirmation| confirmation.seq != seq);
         self.open.insert(seq, record);
         self.dirty = true;
@@ -301,7 +320,8 @@ impl Tracker {
                 fallen.push(Due::Retry(seq));
                 continue;
             }
-            record.note_failure(now, &format!("not confirmed within {} ms", config.deadline.as_millis()));
+            let deadline = record.terms.deadline(config).as_millis();
+            record.note_failure(now, &format!("not confirmed within {deadline} ms"), true);
             self.counters.timeouts += 1;
             if self.retry_or_bury(now, seq, true, true, config, rng) == Verdict::Dead {
                 fallen.push(Due::Dead(seq));
@@ -344,7 +364,7 @@ impl Tracker {
         })
     }
 
-    fn retry_or_bury(
+    pub(super) fn retry_or_bury(
         &mut self,
         now: Instant,
         seq: Seq,
@@ -354,13 +374,13 @@ impl Tracker {
         rng: &mut Rng,
     ) -> Verdict {
         let Some(record) = self.open.get(&seq) else { return Verdict::Ignored };
-        let (id, priority, attempt) = (record.id.clone(), record.priority, record.attempt);
-        if !retry || attempt > config.retries {
+        let (id, priority, attempt, spent) = (record.id.clone(), record.priority, record.attempt, record.spent);
+        if !retry || attempt - spent > record.terms.retries(config) {
             self.bury(now, seq);
             return Verdict::Dead;
         }
-        let wait = config.retry_backoff.delay(attempt.saturating_sub(1), rng);
-        self.set_phase(seq, Phase::Waiting { timed_out, retry_at: now + wait });
+        let wait = config.retry_backoff.delay((attempt - spent).saturating_sub(1), rng);
+        self.set_phase(now, seq, Phase::Waiting { timed_out, retry_at: now + wait });
         self.notices.push_back(if timed_out {
             Notice::Timeout { seq, id, priority, attempt, retry_in: wait }
         } else {
@@ -372,13 +392,13 @@ impl Tracker {
 
     fn bury(&mut self, now: Instant, seq: Seq) {
         let Some(single) = SeqRange::single(seq) else { return };
-        for (seq, record) in self.take_open(single).collect::<Vec<_>>() {
+        for (seq, record) in self.take_open(single, |_| true) {
             let Record { id, priority, attempt, failures, .. } = record;
             self.notices.push_back(Notice::Dead { seq, id: id.clone(), priority, attempt });
             if self.dead_letters.len() == MAX_DEAD_LETTERS {
                 self.dead_letters.pop_front();
             }
-            self.dead_letters.push_back(DeadLetter { seq, id, attempt, at: now.as_millis(), failures });
+            self.dead_letters.push_back(DeadLetter { seq, id, priority, attempt, at: now.as_millis(), failures });
             self.counters.dead += 1;
         }
         self.dead.insert(single);
@@ -386,10 +406,11 @@ impl Tracker {
         self.settle(single);
     }
 
-    fn note_confirmed(&mut self, now: Instant, seq: Seq, record: Record, late: bool) {
+    pub(super) fn note_confirmed(&mut self, now: Instant, seq: Seq, record: Record, late: bool) {
         let Record { id, priority, attempt, sent_at, failures, .. } = record;
         self.counters.confirmed += 1;
         self.counters.late += u64::from(late);
+        self.counters.recovered += u64::from(attempt > 1);
         if self.recent.len() == MAX_RECENT {
             self.recent.pop_front();
         }
@@ -403,10 +424,14 @@ impl Tracker {
         self.dirty = true;
     }
 
-    /// Takes the records of a range out, with their due times.
-    fn take_open(&mut self, range: SeqRange) -> impl Iterator<Item = (Seq, Record)> + use<> {
+    /// Takes those records of a range out that are `wanted`, with their due times.
+    pub(super) fn take_open(
+        &mut self,
+        range: SeqRange,
+        wanted: impl Fn(&Record) -> bool,
+    ) -> std::vec::IntoIter<(Seq, Record)> {
         let within = (Bound::Excluded(range.after()), Bound::Included(range.upto()));
-        let seqs: Vec<Seq> = self.open.range(within).map(|(seq, _)| *seq).collect();
+        let seqs: Vec<Seq> = self.open.range(within).filter(|(_, record)| wanted(record)).map(|(seq, _)| *seq).collect();
         let mut taken = Vec::with_capacity(seqs.len());
         for seq in seqs {
             let Some(record) = self.open.remove(&seq) else { continue };
@@ -418,12 +443,17 @@ impl Tracker {
         taken.into_iter()
     }
 
-    pub(super) fn set_phase(&mut self, seq: Seq, phase: Phase) {
+    pub(super) fn set_phase(&mut self, now: Instant, seq: Seq, phase: Phase) {
         let Some(record) = self.open.get_mut(&seq) else { return };
         if let Some(at) = record.due() {
             self.due.remove(&(at, seq));
         }
+        let state = record.state();
         record.phase = phase;
+        // A higher attempt was noted before: `Retrying` after `Sent` or `Retrying` takes a failure in between.
+        if record.state() != state {
+            record.since = now;
+        }
         if let Some(at) = record.due() {
             self.due.insert((at, seq));
         }
@@ -440,7 +470,7 @@ pub(super) struct Failed<'a> {
 }
 
 /// Keeps a set of exceptions within [`MAX_EXCEPTIONS`].
-fn bound(set: &mut RangeSet) {
+pub(super) fn bound(set: &mut RangeSet) {
     while set.len() > MAX_EXCEPTIONS {
         let oldest: Vec<SeqRange> = set.iter().take(2).collect();
         let [first, second] = oldest[..] else { return };

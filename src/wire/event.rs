@@ -55,6 +55,12 @@ pub struct Event {
     /// Strings that travel with it.
     #[serde(default, skip_serializing_if = "Meta::is_empty")]
     pub meta: Meta,
+    /// How long a consumer has to confirm it, in milliseconds; absent: as the server is configured [AW-SEND-2].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deadline_ms: Option<u32>,
+    /// How often it is sent again after a failure or timeout; absent: as the server is configured [AW-SEND-2].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retries: Option<u32>,
 }
 
 #[cfg(not(target_arch = "wasm32"))]
@@ -87,5 +93,7 @@ impl PartialEq for Event {
             && self.priority == other.priority
             && self.attempt == other.attempt
             && self.meta == other.meta
+            && self.deadline_ms == other.deadline_ms
+            && self.retries == other.retries
     }
 }

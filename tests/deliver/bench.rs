@@ -49,6 +49,8 @@ pub fn event(n: u64) -> Event {
         priority: Default::default(),
         attempt: 1,
         meta: Default::default(),
+        deadline_ms: None,
+        retries: None,
     }
 }
 

@@ -13,7 +13,7 @@ use uuid::Uuid;
 use super::ApiError;
 use crate::{
     clock,
-    limits::{Limits, MAX_META_ENTRIES},
+    limits::{Limits, MAX_DEADLINE_MS, MAX_META_ENTRIES, MAX_RETRIES},
     log::NewEvent,
 };
 
@@ -115,6 +115,8 @@ struct Incoming<'a> {
     time: Option<Value>,
     priority: Option<Value>,
     meta: Option<Value>,
+    deadline_ms: Option<Value>,
+    retries: Option<Value>,
 }
 
 fn event(raw: &RawValue, limits: &Limits) -> Result<NewEvent, ApiError> {
@@ -155,13 +157,23 @@ fn event(raw: &RawValue, limits: &Limits) -> Result<NewEvent, ApiError> {
             .ok_or_else(|| wrong("meta", "a flat object of at most 16 strings", given))?,
     };
     let data = event.data.unwrap_or(RawValue::NULL).to_owned();
-    let event = NewEvent { id, event_type, time, data, priority, meta };
+    let deadline_ms = whole(&event.deadline_ms, "deadline_ms", 1, MAX_DEADLINE_MS)?;
+    let retries = whole(&event.retries, "retries", 0, MAX_RETRIES)?;
+    let event = NewEvent { id, event_type, time, data, priority, meta, deadline_ms, retries };
     let (bytes, most) = (event.payload_bytes(), limits.max_event_bytes);
     if bytes > most {
         let message = format!("`data` and `meta` have {bytes} bytes, more than {most} (--max-event-bytes)");
         return Err(ApiError::too_large(message));
     }
     Ok(event)
+}
+
+/// An integer within its bounds, if it is given.
+fn whole(given: &Option<Value>, field: &str, least: u32, most: u32) -> Result<Option<u32>, ApiError> {
+    let Some(given) = given else { return Ok(None) };
+    let number = given.as_u64().and_then(|number| u32::try_from(number).ok());
+    let number = number.filter(|number| (least..=most).contains(number));
+    number.map(Some).ok_or_else(|| wrong(field, &format!("an integer from {least} to {most}"), given))
 }
 
 fn wrong(field: &str, rule: &str, given: &Value) -> ApiError {

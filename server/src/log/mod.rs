@@ -91,6 +91,10 @@ pub struct NewEvent {
     pub priority: Priority,
     /// Strings that travel with it.
     pub meta: Meta,
+    /// How long a consumer has to confirm it, in milliseconds; `None`: as the server is configured.
+    pub deadline_ms: Option<u32>,
+    /// How often it is sent again after a failure or timeout; `None`: as the server is configured.
+    pub retries: Option<u32>,
 }
 
 impl NewEvent {
@@ -110,6 +114,8 @@ impl NewEvent {
             priority: self.priority,
             attempt: 1,
             meta: self.meta,
+            deadline_ms: self.deadline_ms,
+            retries: self.retries,
         })
     }
 }

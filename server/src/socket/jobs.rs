@@ -109,6 +109,8 @@ impl Jobs {
                 data: publish.data.clone(),
                 priority: Default::default(),
                 meta: publish.meta.clone(),
+                deadline_ms: None,
+                retries: None,
             };
             let placed = log.append(&publish.stream, vec![event]).await.and_then(|appended| {
                 let place = appended.events.first().map(|placed| (placed.seq, placed.duplicate));
