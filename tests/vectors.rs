@@ -46,6 +46,7 @@ timelines! { receive:
     producer_repeats_an_event_id
     reload_resumes_from_the_checkpoint
     reordered_frames_deliver_in_order
+    requeued_dead_letter_has_its_own_confirmation
     replay_advances_the_cursor
     replay_interleaved_with_live_events
     resume_before_any_event_was_received

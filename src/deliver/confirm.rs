@@ -7,7 +7,7 @@ use super::link::MAX_RESENDS;
 use super::record::Record;
 use super::tracker::{Failed, Verdict};
 use crate::base::Instant;
-use crate::wire::{Ack, ConfirmStatus, Epoch, EventConfirmation, MAX_RANGES, Nack, Resend, Seq, SeqRange};
+use crate::wire::{Ack, Confirm, ConfirmStatus, Epoch, EventConfirmation, MAX_RANGES, Nack, Resend, Seq, SeqRange};
 
 /// The client broke the protocol: close with 4400 and this as the reason. Nothing has changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,6 +71,24 @@ impl Feed {
         self.check("nack", "", &nack.epoch, &[])?;
         let Nack { seq, error, retry, .. } = nack;
         self.fail(now, Failed { seq: *seq, attempt: nack.attempt.max(1), error, retry: *retry });
+        self.settle_down(now);
+        Ok(())
+    }
+
+    /// A requeued event is applied: its own confirmation, which no cumulative ack takes the place of [AW-SEND-9].
+    pub fn handle_confirm(&mut self, now: Instant, confirm: &Confirm) -> Result<(), Violation> {
+        self.check("confirm", "", &confirm.epoch, &[])?;
+        let Some(single) = SeqRange::single(confirm.seq) else { return Ok(()) };
+        let of_this_life = |record: &Record| record.is_requeued() && confirm.attempt > record.spent;
+        for (seq, record) in self.tracker.take_open(single, of_this_life) {
+            self.tracker.note_confirmed(now, seq, record, true);
+            self.tracker.dirty = true;
+        }
+        if let Some(link) = &mut self.link
+            && !self.tracker.is_requeued(confirm.seq)
+        {
+            link.retries.remove(&confirm.seq);
+        }
         self.settle_down(now);
         Ok(())
     }

@@ -4,8 +4,8 @@ use std::collections::{BTreeSet, VecDeque};
 
 use crate::base::{Duration, Instant};
 use crate::wire::{
-    Ack, ClientFrame, CloseCode, ConsumerId, Decoded, ErrorCode, EventConfirmation, Hello, Nack, Publish, Resend,
-    ServerFrame, StreamName, Subscribe, decode_client,
+    Ack, ClientFrame, CloseCode, Confirm, ConsumerId, Decoded, ErrorCode, EventConfirmation, Hello, Nack, Publish,
+    Resend, ServerFrame, StreamName, Subscribe, decode_client,
 };
 
 /// What a connection may do. The defaults are those of section 8 of `PROTOCOL.md`.
@@ -57,6 +57,8 @@ pub enum Action {
     Ack(Ack),
     /// For a feed.
     Nack(Nack),
+    /// For a feed.
+    ConfirmRequeued(Confirm),
     /// For a feed.
     Resend(Resend),
     /// For one of the feeds.
@@ -289,6 +291,7 @@ impl Connection {
             }
             ClientFrame::Ack(ack) => Action::Ack(ack),
             ClientFrame::Nack(nack) => Action::Nack(nack),
+            ClientFrame::Confirm(confirm) => Action::ConfirmRequeued(confirm),
             ClientFrame::Resend(resend) => Action::Resend(resend),
             ClientFrame::EventConfirmation(confirmation) => Action::Confirm(confirmation),
             ClientFrame::Auth { token } => Action::Authenticate { consumer: None, token: Some(token) },

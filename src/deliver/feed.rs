@@ -58,6 +58,15 @@ pub struct EventsOut {
     pub upto: Seq,
     /// The events, ascending, each with its attempt.
     pub entries: Vec<(Arc<Entry>, u32)>,
+    /// Whether this is a dead letter in its second life: the frame continues nothing [AW-SEND-9].
+    pub requeued: bool,
+}
+
+impl EventsOut {
+    /// Lists nothing.
+    fn covering(after: Seq, upto: Seq) -> Self {
+        Self { after, upto, entries: Vec::new(), requeued: false }
+    }
 }
 
 /// Something for the connection, in this order.
@@ -74,9 +83,9 @@ impl FeedFrame {
     pub fn encode(&self, stream: &StreamName) -> String {
         match self {
             Self::Control(frame) => encode_server(frame),
-            Self::Events(EventsOut { after, upto, entries }) => {
+            Self::Events(EventsOut { after, upto, entries, requeued }) => {
                 let events = entries.iter().map(|(entry, attempt)| (entry.json(), *attempt));
-                encode_events(stream, *after, *upto, events)
+                encode_events(stream, *after, *upto, *requeued, events)
             }
         }
     }
@@ -174,7 +183,10 @@ impl Feed {
         for due in self.tracker.handle_due(now, &self.config, &mut self.rng) {
             match (due, &mut self.link) {
                 // What this connection has not been sent yet goes out in its turn, and with its new attempt.
-                (Due::Retry(seq), Some(link)) if seq <= link.sent_upto => drop(link.retries.insert(seq)),
+                // What is requeued waits for its turn there.
+                (Due::Retry(seq), Some(link)) if seq <= link.sent_upto || self.tracker.is_requeued(seq) => {
+                    link.retries.insert(seq);
+                }
                 (Due::Retry(_), _) => {}
                 (Due::Dead(seq), _) => self.give_up(now, seq),
             }
@@ -192,7 +204,7 @@ impl Feed {
             // Frames that wait for the socket will say the same.
             if self.frames.is_empty() {
                 let (after, upto) = (link.sent_upto, link.sent_upto);
-                self.frames.push_back(FeedFrame::Events(EventsOut { after, upto, entries: Vec::new() }));
+                self.frames.push_back(FeedFrame::Events(EventsOut::covering(after, upto)));
             }
         }
         self.settle_down(now);
@@ -262,7 +274,7 @@ impl Feed {
         let Some(link) = &mut self.link else { return };
         if link.read_upto > link.sent_upto {
             let (after, upto) = (link.sent_upto, link.read_upto);
-            self.frames.push_back(FeedFrame::Events(EventsOut { after, upto, entries: Vec::new() }));
+            self.frames.push_back(FeedFrame::Events(EventsOut::covering(after, upto)));
             link.sent_upto = upto;
             link.spoke(now, &self.config);
         }

@@ -13,7 +13,7 @@ pub(super) const MAX_RESENDS: usize = 256;
 
 /// What an attached connection has been sent, and what it may still be sent.
 ///
-/// Invariants: `sent_upto ≤ read_upto`; every seq in `outstanding` and `retries` is at most `sent_upto`;
+/// Invariants: `sent_upto ≤ read_upto`; every seq in `outstanding` is at most `sent_upto`, and those in `retries` that are not requeued;
 /// `outstanding_bytes` is the sum over `outstanding`, `repeats` has every `repeat_due` there.
 #[derive(Clone, Debug)]
 pub(super) struct Link {
@@ -124,9 +124,17 @@ impl Link {
             self.resends.remove(range);
             return Some((Purpose::Resend, range));
         }
-        if let Some(&first) = self.retries.first() {
+        // A requeued event may lie where this feed has not been yet.
+        if let Some(&first) = self.retries.first().filter(|seq| **seq <= self.sent_upto) {
             let most = config.frame_events.max(1) as usize;
-            let run = self.retries.iter().zip(first.get()..).take(most).take_while(|(seq, next)| seq.get() == *next);
+            let upto = self.sent_upto;
+            let run = self
+                .retries
+                .iter()
+                .take_while(|seq| **seq <= upto)
+                .zip(first.get()..)
+                .take(most)
+                .take_while(|(seq, next)| seq.get() == *next);
             let last = run.map(|(seq, _)| *seq).last().unwrap_or(first);
             return SeqRange::new(first.before(), last).map(|range| (Purpose::Retry, range));
         }

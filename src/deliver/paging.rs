@@ -43,7 +43,8 @@ impl Feed {
         let mut is_full = false;
         for entry in page.entries.iter().filter(|entry| entry.event().seq > begin) {
             let event = entry.event();
-            let is_wanted = !link.skip.contains(event.seq) && link.accepts(entry);
+            let is_wanted =
+                !link.skip.contains(event.seq) && link.accepts(entry) && !self.tracker.is_requeued(event.seq);
             let is_dead = is_wanted && !link.replay && self.tracker.is_dead(event.seq);
             if is_wanted && !is_dead && !link.fits(entry) {
                 is_full = true;
@@ -88,7 +89,7 @@ impl Feed {
             // A dead event that a replay has sent once more lives until its outcome is known.
             if self.tracker.is_dead(seq) && !link.outstanding.contains_key(&seq) {
                 chain.lose_one(seq);
-            } else if !link.skip.contains(seq) && link.accepts(entry) {
+            } else if !link.skip.contains(seq) && link.accepts(entry) && !self.tracker.is_requeued(seq) {
                 let attempt = self.tracker.resend(now, seq, &self.config);
                 chain.entries.push((entry.clone(), attempt));
             }
@@ -120,6 +121,11 @@ impl Feed {
             last = seq;
             while entries.next_if(|entry| entry.event().seq < seq).is_some() {}
             if let Some(entry) = entries.next_if(|entry| entry.event().seq == seq) {
+                if self.tracker.is_requeued(seq) {
+                    chain.cut(single.after());
+                    chain.requeue(single, entry.clone(), self.tracker.send(now, entry.event(), &self.config));
+                    continue;
+                }
                 chain.entries.push((entry.clone(), self.tracker.send(now, entry.event(), &self.config)));
             } else {
                 let reason = if seq < page.oldest { LostReason::Expired } else { LostReason::Compacted };
@@ -171,9 +177,16 @@ impl Chain {
     fn cut(&mut self, upto: Seq) {
         if upto > self.after {
             let entries = std::mem::take(&mut self.entries);
-            self.frames.push_back(FeedFrame::Events(EventsOut { after: self.after, upto, entries }));
+            self.frames.push_back(FeedFrame::Events(EventsOut { after: self.after, upto, entries, requeued: false }));
             self.after = upto;
         }
+    }
+
+    /// A frame of its own for a dead letter in its second life.
+    fn requeue(&mut self, single: SeqRange, entry: Arc<Entry>, attempt: u32) {
+        let (after, upto, entries) = (single.after(), single.upto(), vec![(entry, attempt)]);
+        self.frames.push_back(FeedFrame::Events(EventsOut { after, upto, entries, requeued: true }));
+        self.after = upto;
     }
 
     /// This event failed for good.

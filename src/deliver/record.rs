@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 
-use crate::base::{Duration, Instant};
 use super::Config;
+use crate::base::{Duration, Instant};
 use crate::wire::{Event, EventId, MAX_ERROR_BYTES, Priority, Seq, truncate};
 
 /// Most errors that are kept of one event; the oldest go first.
@@ -200,7 +200,16 @@ impl Delivery {
 
     /// A state about which nothing more is known.
     pub(super) fn bare(state: State, attempt: u32) -> Self {
-        Self { state, attempt, sent_at: None, since: None, due: None, settled_at: None, latency: None, failures: Vec::new() }
+        Self {
+            state,
+            attempt,
+            sent_at: None,
+            since: None,
+            due: None,
+            settled_at: None,
+            latency: None,
+            failures: Vec::new(),
+        }
     }
 }
 

@@ -75,7 +75,8 @@ impl Tracker {
     /// As it was saved, with no connection attached.
     pub fn from_saved(saved: Saved) -> Self {
         let settled: RangeSet = saved.settled.into_iter().collect();
-        let troubled = saved.troubled.into_iter().filter(|troubled| troubled.spent > 0 || !settled.contains(troubled.seq));
+        let troubled =
+            saved.troubled.into_iter().filter(|troubled| troubled.spent > 0 || !settled.contains(troubled.seq));
         let open = troubled.map(|troubled| (troubled.seq, troubled.into_record())).collect();
         Self {
             sent_upto: saved.sent_upto,

@@ -123,6 +123,14 @@ impl Tracker {
         self.open.iter().map(|(seq, record)| Unsettled::of(*seq, record))
     }
 
+    /// How many entries its memory is made of: ranges, unsettled events, due times, remembered confirmations, dead
+    /// letters. Each is of bounded size.
+    pub fn footprint(&self) -> usize {
+        let ranges = [&self.settled, &self.skipped, &self.dead, &self.vouched].map(RangeSet::len);
+        let others = [self.open.len(), self.due.len(), self.recent.len(), self.dead_letters.len()];
+        ranges.iter().chain(&others).sum()
+    }
+
     /// What happened so far.
     pub fn counters(&self) -> &Counters {
         &self.counters
@@ -146,12 +154,7 @@ impl Tracker {
             };
             let failures = letter.failures.iter().cloned().collect();
             let settled_at = Some(Instant::from_millis(letter.at));
-            return Delivery {
-                since: settled_at,
-                settled_at,
-                failures,
-                ..Delivery::bare(State::Dead, letter.attempt)
-            };
+            return Delivery { since: settled_at, settled_at, failures, ..Delivery::bare(State::Dead, letter.attempt) };
         }
         if let Some(known) = self.recent.iter().rev().find(|confirmation| confirmation.seq == seq) {
             let (sent_at, settled_at) = (Some(known.sent_at), Some(known.confirmed_at));
@@ -431,7 +434,8 @@ impl Tracker {
         wanted: impl Fn(&Record) -> bool,
     ) -> std::vec::IntoIter<(Seq, Record)> {
         let within = (Bound::Excluded(range.after()), Bound::Included(range.upto()));
-        let seqs: Vec<Seq> = self.open.range(within).filter(|(_, record)| wanted(record)).map(|(seq, _)| *seq).collect();
+        let seqs: Vec<Seq> =
+            self.open.range(within).filter(|(_, record)| wanted(record)).map(|(seq, _)| *seq).collect();
         let mut taken = Vec::with_capacity(seqs.len());
         for seq in seqs {
             let Some(record) = self.open.remove(&seq) else { continue };

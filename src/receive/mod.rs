@@ -15,6 +15,7 @@ mod held;
 mod link;
 mod outbox;
 mod output;
+mod requeued;
 mod session;
 mod stats;
 mod subscription;
@@ -54,6 +55,8 @@ pub struct Batch<'a, P> {
     pub after: Seq,
     /// Inclusive end.
     pub upto: Seq,
+    /// Whether these are dead letters in their second life, which continue nothing [AW-SEND-9].
+    pub requeued: bool,
     /// What is listed, in the frame's order.
     pub heads: &'a [Head],
     /// The frame's events, which the core never looks into.

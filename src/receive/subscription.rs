@@ -6,11 +6,12 @@ use super::dedupe::DedupeWindow;
 use super::gap::Gap;
 use super::held::{Held, HeldFrame, HeldKind};
 use super::output::Outputs;
+use super::requeued::{Arrival, RequeuedEvents};
 use super::stats::{Counters, Positions, SubscriptionStats};
 use super::{Batch, Config, Head, Notice, Outcome, SocketId, SubscribeOptions, SubscriptionId};
 use crate::base::{Instant, RangeSet};
 use crate::wire::{
-    Ack, ClientFrame, Epoch, From, LostRange, LostReason, MAX_RANGES, Nack, Position, Resend, Seq, SeqRange,
+    Ack, ClientFrame, Confirm, Epoch, From, LostRange, LostReason, MAX_RANGES, Nack, Position, Resend, Seq, SeqRange,
     StreamName, Subscribe, Subscribed,
 };
 
@@ -63,6 +64,7 @@ pub(super) struct Subscription<P> {
     failed_ahead: RangeSet,
     seen: DedupeWindow,
     open: Confirmations,
+    requeued: RequeuedEvents,
     gap: Gap,
     ended: Option<Seq>,
     ended_told: bool,
@@ -86,6 +88,7 @@ impl<P: Clone> Subscription<P> {
             failed_ahead: RangeSet::new(),
             seen: DedupeWindow::new(config.dedupe_window),
             open: Confirmations::default(),
+            requeued: RequeuedEvents::default(),
             gap: Gap::default(),
             ended: None,
             ended_told: false,
@@ -158,7 +161,7 @@ impl<P: Clone> Subscription<P> {
         self.heard = self.cursor;
         self.feed_start = self.cursor;
         self.tell_passed_gap(false, cx);
-        let renew: Vec<Seq> = self.open.failed().map(|open| open.seq).collect();
+        let renew: Vec<Seq> = self.open.failed().map(|open| open.seq).chain(self.requeued.failed()).collect();
         renew.into_iter().for_each(|seq| self.nack(seq, cx));
         if self.fresh > 0 {
             self.ack_soon(cx);
@@ -179,6 +182,7 @@ impl<P: Clone> Subscription<P> {
     /// The feed begins anew, at a position that we adopt as a pair [AW-SUB-5].
     fn adopt(&mut self, void: Option<Position>, position: Position, lost: Option<LostRange>, cx: &mut Context<'_, P>) {
         self.open.drain().for_each(|open| self.seen.forget(open.id_hash));
+        self.requeued.clear();
         self.gap.clear();
         self.ended = None;
         self.ended_told = false;
@@ -201,6 +205,10 @@ impl<P: Clone> Subscription<P> {
             return Ok(false);
         }
         check_batch(&batch)?;
+        if batch.requeued {
+            batch.heads.iter().enumerate().for_each(|(index, head)| self.arrive_again(head, index, &batch, cx));
+            return Ok(true);
+        }
         let before = self.cursor;
         if batch.after <= self.cursor {
             self.accept(&batch, cx)?;
@@ -298,6 +306,25 @@ impl<P: Clone> Subscription<P> {
         }
     }
 
+    /// A dead letter comes in its second life [AW-SEND-9].
+    fn arrive_again(&mut self, head: &Head, index: usize, batch: &Batch<'_, P>, cx: &mut Context<'_, P>) {
+        let arrival = self.requeued.arrive(head);
+        if arrival != Arrival::Deliver {
+            self.counters.duplicates += 1;
+        }
+        match arrival {
+            Arrival::Deliver => {
+                // The word that its first life is over may have been lost.
+                let first_life = SeqRange::single(head.seq);
+                first_life.into_iter().for_each(|single| self.open.give_up(single, |_| ()));
+                self.deliver(index, index + 1, batch, cx);
+            }
+            Arrival::ConfirmAgain => self.confirm(head.seq, cx),
+            Arrival::NackAgain => self.nack(head.seq, cx),
+            Arrival::Nothing => {}
+        }
+    }
+
     fn deliver(&mut self, start: usize, end: usize, batch: &Batch<'_, P>, cx: &mut Context<'_, P>) {
         if start < end {
             self.counters.delivered += (end - start) as u64;
@@ -316,7 +343,9 @@ impl<P: Clone> Subscription<P> {
     fn accept_held(&mut self, frame: HeldFrame<P>, cx: &mut Context<'_, P>) -> Result<(), Fault> {
         let (after, upto) = (frame.range.after(), frame.range.upto());
         match frame.kind {
-            HeldKind::Events { heads, payload } => self.accept(&Batch { after, upto, heads: &heads, payload }, cx),
+            HeldKind::Events { heads, payload } => {
+                self.accept(&Batch { after, upto, requeued: false, heads: &heads, payload }, cx)
+            }
             HeldKind::Lost(reason) => self.pass_lost(frame.range, reason, cx),
         }
     }
@@ -344,6 +373,7 @@ impl<P: Clone> Subscription<P> {
             self.seen.forget(open.id_hash);
             given_up.push(open.seq);
         });
+        given_up.extend(self.requeued.give_up(range));
         for seq in given_up {
             self.tell_lost(SeqRange::single(seq), reason, cx);
         }
@@ -382,6 +412,9 @@ impl<P: Clone> Subscription<P> {
     // --- settling ---
 
     pub fn settle(&mut self, seq: Seq, attempt: u32, outcome: Outcome, cx: Option<&mut Context<'_, P>>) {
+        if let Some(went_well) = self.requeued.settle(seq, attempt, &outcome) {
+            return self.settled_again(seq, went_well, cx);
+        }
         match self.open.settle(seq, attempt, outcome) {
             None => {}
             Some(Settled::Confirmed { critical }) => self.settled(1, critical, cx),
@@ -394,7 +427,20 @@ impl<P: Clone> Subscription<P> {
         }
     }
 
-    pub fn settle_run(&mut self, range: SeqRange, cx: Option<&mut Context<'_, P>>) {
+    fn settled_again(&mut self, seq: Seq, went_well: bool, cx: Option<&mut Context<'_, P>>) {
+        let counter = if went_well { &mut self.counters.confirmed } else { &mut self.counters.failed };
+        *counter += 1;
+        match cx {
+            Some(cx) if went_well => self.confirm(seq, cx),
+            Some(cx) => self.nack(seq, cx),
+            None => {}
+        }
+    }
+
+    pub fn settle_run(&mut self, range: SeqRange, mut cx: Option<&mut Context<'_, P>>) {
+        for (seq, delivered) in self.requeued.running(range) {
+            self.settle(seq, delivered, Outcome::Confirmed, cx.as_deref_mut());
+        }
         let (count, critical) = self.open.settle_run(range);
         if count > 0 {
             self.settled(count, critical, cx);
@@ -424,12 +470,20 @@ impl<P: Clone> Subscription<P> {
 
     fn nack(&mut self, seq: Seq, cx: &mut Context<'_, P>) {
         let Some(epoch) = self.epoch.clone().filter(|_| self.phase == Phase::Live) else { return };
-        let Some(Open { attempt, handling: Handling::Failed { error, retry }, .. }) = self.open.get(seq) else {
-            return;
-        };
+        let requeued = self.requeued.get(seq).and_then(|known| Some((&known.attempt, known.handling.as_ref()?)));
+        let open = || self.open.get(seq).map(|open: &Open| (&open.attempt, &open.handling));
+        let Some((attempt, Handling::Failed { error, retry })) = requeued.or_else(open) else { return };
         let (attempt, error, retry) = (*attempt, error.clone(), *retry);
         let nack = Nack { stream: self.options.stream.clone(), epoch, seq, attempt, error, retry };
         cx.out.frame(cx.socket, ClientFrame::Nack(nack));
+    }
+
+    /// Says of a dead letter in its second life that it is applied.
+    fn confirm(&mut self, seq: Seq, cx: &mut Context<'_, P>) {
+        let Some(epoch) = self.epoch.clone().filter(|_| self.phase == Phase::Live) else { return };
+        let Some(attempt) = self.requeued.get(seq).map(|known| known.attempt) else { return };
+        let stream = self.options.stream.clone();
+        cx.out.frame(cx.socket, ClientFrame::Confirm(Confirm { stream, epoch, seq, attempt }));
     }
 
     // --- time ---
@@ -495,7 +549,7 @@ impl<P: Clone> Subscription<P> {
         SubscriptionStats {
             stream: self.options.stream.clone(),
             positions: self.positions(),
-            unsettled: self.open.len() as u32,
+            unsettled: (self.open.len() + self.requeued.open()) as u32,
             held: self.held.len() as u32,
             counters: self.counters,
         }

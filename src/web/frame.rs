@@ -29,6 +29,8 @@ pub struct EventsFrame {
     pub after: Seq,
     /// … up to and with this.
     pub upto: Seq,
+    /// Whether these are dead letters in their second life [AW-SEND-9].
+    pub requeued: bool,
     /// The parsed events.
     pub events: JsValue,
 }
@@ -49,6 +51,8 @@ extern "C" {
     fn after(this: &FrameObject) -> JsValue;
     #[wasm_bindgen(method, getter)]
     fn upto(this: &FrameObject) -> JsValue;
+    #[wasm_bindgen(method, getter)]
+    fn requeued(this: &FrameObject) -> JsValue;
     #[wasm_bindgen(method, getter)]
     fn events(this: &FrameObject) -> JsValue;
 
@@ -98,6 +102,7 @@ fn read_events(frame: &FrameObject, hasher: &IdHasher, heads: &mut Vec<Head>) ->
         stream: frame.stream().as_string().ok_or("events.stream")?,
         after: seq(&frame.after()).ok_or("events.after")?,
         upto: seq(&frame.upto()).ok_or("events.upto")?,
+        requeued: frame.requeued().is_truthy(),
         events,
     })
 }

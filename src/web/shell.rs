@@ -7,7 +7,7 @@ use gloo_timers::callback::Timeout;
 use wasm_bindgen::prelude::*;
 
 use super::clock::now;
-use super::frame::{self, Incoming};
+use super::frame::{self, EventsFrame, Incoming};
 use super::host::Host;
 use super::page::Page;
 use super::socket::Socket;
@@ -90,7 +90,8 @@ impl Shell {
         let incoming = frame::read(message, &self.hasher, &mut heads);
         self.input(|session, now| match incoming {
             Ok(Incoming::Events(frame)) => {
-                let batch = Batch { after: frame.after, upto: frame.upto, heads: &heads, payload: frame.events };
+                let EventsFrame { after, upto, requeued, .. } = frame;
+                let batch = Batch { after, upto, requeued, heads: &heads, payload: frame.events };
                 session.handle_events(now, socket, &frame.stream, batch);
             }
             Ok(Incoming::Control(frame)) => session.handle_frame(now, socket, frame),

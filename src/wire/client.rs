@@ -195,6 +195,19 @@ pub struct Nack {
     pub retry: bool,
 }
 
+/// A requeued event that is applied [AW-SEND-9].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Confirm {
+    /// Which stream.
+    pub stream: StreamName,
+    /// Of which log.
+    pub epoch: Epoch,
+    /// Which event.
+    pub seq: Seq,
+    /// The highest delivery of it that came.
+    pub attempt: u32,
+}
+
 fn yes() -> bool {
     true
 }
@@ -253,6 +266,8 @@ pub enum ClientFrame {
     Ack(Ack),
     /// An event whose handler failed.
     Nack(Nack),
+    /// A requeued event that is applied.
+    Confirm(Confirm),
     /// Missing ranges.
     Resend(Resend),
     /// The simple form of confirming.

@@ -5,8 +5,8 @@ use serde_json::value::RawValue;
 use std::fmt;
 
 use super::{
-    Ack, ClientFrame, Event, EventConfirmation, EventId, EventType, Hello, Meta, Nack, Resend, Seq, ServerFrame,
-    StreamName, Subscribe, writer::escape,
+    Ack, ClientFrame, Confirm, Event, EventConfirmation, EventId, EventType, Hello, Meta, Nack, Resend, Seq,
+    ServerFrame, StreamName, Subscribe, writer::escape,
 };
 
 /// A text that is no valid frame. Whose fault: the sender's.
@@ -66,6 +66,7 @@ pub fn decode_client(text: &str) -> Result<Decoded, FrameError> {
         "unsubscribe" => ClientFrame::Unsubscribe { stream: fields::<StreamOnly>(text).map_err(of)?.stream },
         "ack" => ClientFrame::Ack(fields::<Ack>(text).map_err(of)?),
         "nack" => ClientFrame::Nack(fields::<Nack>(text).map_err(of)?),
+        "confirm" => ClientFrame::Confirm(fields::<Confirm>(text).map_err(of)?),
         "resend" => ClientFrame::Resend(fields::<Resend>(text).map_err(of)?),
         "event_confirmation" => ClientFrame::EventConfirmation(fields::<EventConfirmation>(text).map_err(of)?),
         "auth" => ClientFrame::Auth { token: fields::<AuthOnly>(text).map_err(of)?.token },
@@ -109,6 +110,9 @@ pub struct EventsFrame {
     pub upto: Seq,
     /// What is not skipped.
     pub events: Vec<Event>,
+    /// Whether these are dead letters in their second life, which continue nothing [AW-SEND-9].
+    #[serde(default)]
+    pub requeued: bool,
 }
 
 /// Reads an `events` frame; `None` if it is of another type.
@@ -125,17 +129,20 @@ pub fn encode_server(frame: &ServerFrame) -> String {
 }
 
 /// Writes an `events` frame from events that are JSON in ASCII already: each text and its attempt.
+/// `requeued` as in [`EventsFrame`].
 pub fn encode_events<'a>(
     stream: &StreamName,
     after: Seq,
     upto: Seq,
+    requeued: bool,
     events: impl Iterator<Item = (&'a str, u32)> + Clone,
 ) -> String {
     let bytes: usize = events.clone().map(|(json, _)| json.len() + 16).sum();
     let mut out = String::with_capacity(bytes + stream.len() + 96);
     out.push_str(r#"{"type":"events","stream":""#);
     out.push_str(stream);
-    out.push_str(&format!(r#"","after":{after},"upto":{upto},"events":["#));
+    out.push_str(&format!(r#"","after":{after},"upto":{upto},"#));
+    out.push_str(if requeued { r#""requeued":true,"events":["# } else { r#""events":["# });
     for (index, (json, attempt)) in events.enumerate() {
         if index > 0 {
             out.push(',');

@@ -13,7 +13,7 @@ mod server;
 mod writer;
 
 pub use client::{
-    Ack, ClientFrame, ConfirmStatus, EventConfirmation, Filter, From, Hello, Nack, Resend, Subscribe, Window,
+    Ack, ClientFrame, Confirm, ConfirmStatus, EventConfirmation, Filter, From, Hello, Nack, Resend, Subscribe, Window,
 };
 pub use close::CloseCode;
 #[cfg(not(target_arch = "wasm32"))]

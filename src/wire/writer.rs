@@ -3,7 +3,7 @@
 
 use std::fmt::Write;
 
-use super::{Ack, ClientFrame, ConfirmStatus, From, Meta, Nack, Position, Resend, SeqRange, Subscribe};
+use super::{Ack, ClientFrame, Confirm, ConfirmStatus, From, Meta, Nack, Position, Resend, SeqRange, Subscribe};
 
 impl ClientFrame {
     /// The frame as one line of JSON in ASCII.
@@ -53,6 +53,13 @@ impl ClientFrame {
                 if !retry {
                     out.push_str(",\"retry\":false");
                 }
+            }
+            Self::Confirm(Confirm { stream, epoch, seq, attempt }) => {
+                open(&mut out, "confirm");
+                text(&mut out, "stream", stream);
+                text(&mut out, "epoch", epoch);
+                number(&mut out, "seq", seq.get());
+                number(&mut out, "attempt", u64::from(*attempt));
             }
             Self::Resend(Resend { stream, epoch, ranges: wanted }) => {
                 open(&mut out, "resend");

@@ -91,6 +91,14 @@ impl Bench {
         self.drain()
     }
 
+    /// The log takes this event.
+    pub fn append_event(&mut self, event: Event) -> Vec<String> {
+        self.tail.head = event.seq;
+        self.log.push(Arc::new(Entry::new(event)));
+        self.feed.handle_tail(self.now, self.tail.clone());
+        self.drain()
+    }
+
     /// As [`append`](Self::append), and the feed is not drained yet.
     pub fn log_moves(&mut self, seqs: impl IntoIterator<Item = u64>) {
         self.log_events(seqs);
@@ -199,12 +207,17 @@ impl Bench {
         sent.filter(|frame| !frame.starts_with("mark")).collect()
     }
 
+    /// Time passes until the next timer; what is sent then.
+    pub fn next_timer(&mut self) -> Vec<String> {
+        self.now = self.feed.poll_timeout().expect("a timer runs").max(self.now);
+        self.feed.handle_timeout(self.now);
+        self.drain()
+    }
+
     /// Time passes until a frame other than a mark is sent.
     pub fn next(&mut self) -> Vec<String> {
         loop {
-            self.now = self.feed.poll_timeout().expect("a timer runs").max(self.now);
-            self.feed.handle_timeout(self.now);
-            let mut sent = self.drain();
+            let mut sent = self.next_timer();
             sent.retain(|frame| !frame.starts_with("mark"));
             if !sent.is_empty() {
                 return sent;
@@ -259,12 +272,13 @@ impl Bench {
 
 fn text(frame: &FeedFrame) -> String {
     match frame {
-        FeedFrame::Events(EventsOut { after, upto, entries }) if after == upto => {
+        FeedFrame::Events(EventsOut { after, upto, entries, .. }) if after == upto => {
             assert!(entries.is_empty(), "a mark lists nothing");
             format!("mark {upto}")
         }
-        FeedFrame::Events(EventsOut { after, upto, entries }) => {
-            let mut text = format!("events ({after},{upto}]");
+        FeedFrame::Events(EventsOut { after, upto, entries, requeued }) => {
+            let name = if *requeued { "requeued" } else { "events" };
+            let mut text = format!("{name} ({after},{upto}]");
             for (entry, attempt) in entries {
                 let seq = entry.event().seq;
                 assert!(seq > *after && seq <= *upto, "{seq} in ({after},{upto}]");

@@ -231,6 +231,9 @@ impl Session {
                 Action::Unsubscribe(stream) => drop(self.subscriptions.remove(&stream)),
                 Action::Ack(ack) => self.tell(&ack.stream, |feed| feed.handle_ack(now, &ack)),
                 Action::Nack(nack) => self.tell(&nack.stream, |feed| feed.handle_nack(now, &nack)),
+                Action::ConfirmRequeued(confirm) => {
+                    self.tell(&confirm.stream, |feed| feed.handle_confirm(now, &confirm))
+                }
                 Action::Resend(resend) => self.tell(&resend.stream, |feed| feed.handle_resend(&resend)),
                 Action::Confirm(confirmation) => self.confirm(now, &confirmation),
                 Action::Publish(publish) => self.publish(publish),

@@ -43,7 +43,18 @@ impl StreamLog {
         let seq = Seq::new(self.head.get() + 1 + gap).expect("a simulation stays below 2^53");
         let data = RawValue::from_string(format!("{{\"n\":{seq}}}")).expect("JSON");
         let event_type = EventType::new("event").expect("a type");
-        let event = Event { seq, id: id.clone(), event_type, time: 0, data, priority, attempt: 1, meta: Meta::new(), deadline_ms: None, retries: None };
+        let event = Event {
+            seq,
+            id: id.clone(),
+            event_type,
+            time: 0,
+            data,
+            priority,
+            attempt: 1,
+            meta: Meta::new(),
+            deadline_ms: None,
+            retries: None,
+        };
         self.entries.push_back(Arc::new(Entry::new(event)));
         self.ids.insert(id.clone(), seq);
         self.ever.insert((self.epoch.clone(), seq), id);

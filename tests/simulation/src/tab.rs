@@ -181,7 +181,8 @@ impl Tab {
             };
             let heads: Vec<Head> = frame.events.iter().map(head).collect();
             let payload = Rc::new(frame.events);
-            let batch = Batch { after: frame.after, upto: frame.upto, heads: &heads, payload };
+            let ackwire::wire::EventsFrame { after, upto, requeued, .. } = frame;
+            let batch = Batch { after, upto, requeued, heads: &heads, payload };
             self.session.handle_events(now, socket, &frame.stream, batch);
             return;
         }

@@ -247,7 +247,8 @@ impl Run {
                 };
                 let heads: Vec<Head> = frame.events.iter().map(head).collect();
                 let payload = Rc::new(frame.events.iter().map(|event| (event.seq.get(), event.attempt)).collect());
-                let batch = Batch { after: frame.after, upto: frame.upto, heads: &heads, payload };
+                let ackwire::wire::EventsFrame { after, upto, requeued, .. } = frame;
+                let batch = Batch { after, upto, requeued, heads: &heads, payload };
                 self.session.handle_events(self.now, socket, &frame.stream, batch);
             }
             Ok(None) => match decode_server(&text) {

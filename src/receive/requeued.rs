@@ -1,0 +1,112 @@
+//! Dead letters in their second life: outside of the cursor's account [AW-SEND-9].
+
+use std::collections::BTreeMap;
+
+use super::confirmations::Handling;
+use super::{Head, Outcome};
+use crate::wire::{MAX_ERROR_BYTES, Seq, SeqRange, truncate};
+
+/// Most of them that are remembered; the settled ones go first, and after them nothing new is taken: the server sends
+/// it again.
+const MAX_REMEMBERED: usize = 256;
+
+#[derive(Debug)]
+pub(super) struct Requeued {
+    /// The highest attempt that was heard of.
+    pub attempt: u32,
+    delivered: u32,
+    /// `None` once it is applied.
+    pub handling: Option<Handling>,
+}
+
+/// What the arrival of one calls for.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Arrival {
+    Deliver,
+    ConfirmAgain,
+    NackAgain,
+    Nothing,
+}
+
+/// Those that came in this page life.
+#[derive(Debug, Default)]
+pub(super) struct RequeuedEvents(BTreeMap<Seq, Requeued>);
+
+impl RequeuedEvents {
+    pub fn arrive(&mut self, head: &Head) -> Arrival {
+        let Some(known) = self.0.get_mut(&head.seq) else {
+            if !self.make_room() {
+                return Arrival::Nothing;
+            }
+            let (attempt, handling) = (head.attempt, Some(Handling::Running));
+            self.0.insert(head.seq, Requeued { attempt, delivered: attempt, handling });
+            return Arrival::Deliver;
+        };
+        let newer = head.attempt > known.attempt;
+        known.attempt = known.attempt.max(head.attempt);
+        match known.handling {
+            None => Arrival::ConfirmAgain,
+            Some(Handling::Running) => Arrival::Nothing,
+            Some(Handling::Failed { .. }) if !newer => Arrival::NackAgain,
+            Some(Handling::Failed { .. }) => {
+                known.delivered = head.attempt;
+                known.handling = Some(Handling::Running);
+                Arrival::Deliver
+            }
+        }
+    }
+
+    /// A handler is done; whether it went well. `None` if that delivery is not running.
+    pub fn settle(&mut self, seq: Seq, delivered: u32, outcome: &Outcome) -> Option<bool> {
+        let running = |known: &&mut Requeued| known.handling == Some(Handling::Running) && known.delivered == delivered;
+        let known = self.0.get_mut(&seq).filter(running)?;
+        known.handling = match outcome {
+            Outcome::Confirmed => None,
+            Outcome::Failed { error, retry } => {
+                Some(Handling::Failed { error: truncate(error, MAX_ERROR_BYTES).into(), retry: *retry })
+            }
+        };
+        Some(known.handling.is_none())
+    }
+
+    /// Those that run in the range.
+    pub fn running(&self, range: SeqRange) -> Vec<(Seq, u32)> {
+        let running =
+            self.0.iter().filter(|(seq, known)| range.contains(**seq) && known.handling == Some(Handling::Running));
+        running.map(|(seq, known)| (*seq, known.delivered)).collect()
+    }
+
+    /// Gives up those in the range that are not applied.
+    pub fn give_up(&mut self, range: SeqRange) -> Vec<Seq> {
+        let within = self.0.iter().filter(|(seq, known)| range.contains(**seq) && known.handling.is_some());
+        let given_up: Vec<Seq> = within.map(|(seq, _)| *seq).collect();
+        given_up.iter().for_each(|seq| drop(self.0.remove(seq)));
+        given_up
+    }
+
+    pub fn failed(&self) -> Vec<Seq> {
+        let failed = self.0.iter().filter(|(_, known)| matches!(known.handling, Some(Handling::Failed { .. })));
+        failed.map(|(seq, _)| *seq).collect()
+    }
+
+    pub fn get(&self, seq: Seq) -> Option<&Requeued> {
+        self.0.get(&seq)
+    }
+
+    /// How many are not applied.
+    pub fn open(&self) -> usize {
+        self.0.values().filter(|known| known.handling.is_some()).count()
+    }
+
+    pub fn clear(&mut self) {
+        self.0.clear();
+    }
+
+    fn make_room(&mut self) -> bool {
+        if self.0.len() < MAX_REMEMBERED {
+            return true;
+        }
+        let settled = self.0.iter().find(|(_, known)| known.handling.is_none()).map(|(seq, _)| *seq);
+        settled.is_some_and(|seq| self.0.remove(&seq).is_some())
+    }
+}
