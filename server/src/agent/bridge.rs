@@ -51,7 +51,16 @@ impl RunKey {
     pub(super) fn event(&self, event_type: EventType, priority: Priority, data: impl Serialize) -> NewEvent {
         let id = EventId::new(&uuid::Uuid::now_v7().to_string()).expect("a UUID is a valid event id");
         let data = to_raw_value(&data).expect("values have string keys only");
-        NewEvent { id, event_type, time: clock::unix_ms(), data, priority, meta: self.meta.clone(), deadline_ms: None, retries: None }
+        NewEvent {
+            id,
+            event_type,
+            time: clock::unix_ms(),
+            data,
+            priority,
+            meta: self.meta.clone(),
+            deadline_ms: None,
+            retries: None,
+        }
     }
 }
 

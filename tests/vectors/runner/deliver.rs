@@ -184,7 +184,7 @@ fn close(violation: Violation) -> Value {
 fn describe(frame: FeedFrame) -> Value {
     match frame {
         FeedFrame::Control(frame) => serde_json::from_str(&encode_server(&frame)).expect("a frame is JSON"),
-        FeedFrame::Events(EventsOut { after, upto, entries }) => {
+        FeedFrame::Events(EventsOut { after, upto, entries, .. }) => {
             let event = |seq: Seq, attempt: u32| {
                 if attempt == 1 { json!(seq) } else { json!({ "seq": seq, "attempt": attempt }) }
             };
