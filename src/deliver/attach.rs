@@ -18,6 +18,7 @@ impl Feed {
     /// A connection subscribes, for the first time or anew [AW-SUB-7]. `subscribed` is the next frame.
     pub fn attach(&mut self, now: Instant, subscribe: &Subscribe, tail: Tail) {
         self.detach();
+        self.saving = None;
         let beginning = self.begin(now, subscribe, &tail);
         let (after, lost) = self.lose_pruned(&beginning, &tail);
         self.tracker.filter.clone_from(&subscribe.filter);
@@ -62,6 +63,7 @@ impl Feed {
             From::Now => {
                 if let Some(passed) = SeqRange::new(Seq::ZERO, tail.head) {
                     self.tracker.skip(passed);
+                    self.tracker.vows += 1;
                 }
                 at(tail.head, None)
             }

@@ -94,7 +94,7 @@ impl FeedFrame {
 /// Sends one stream to one consumer, and tracks what becomes of it [section 7 of `PROTOCOL.md`].
 ///
 /// Inputs: [`attach`](Self::attach), [`detach`](Self::detach), and the `handle_…` methods. Outputs, to be drained after
-/// each input: [`poll_transmit`](Self::poll_transmit), then [`poll_read`](Self::poll_read) (it asks for no more while
+/// each input: [`poll_save`](Self::poll_save), [`poll_transmit`](Self::poll_transmit), then [`poll_read`](Self::poll_read) (it asks for no more while
 /// frames wait, so that a slow connection slows its reading), [`poll_notice`](Self::poll_notice),
 /// [`take_dirty`](Self::take_dirty), and last [`poll_timeout`](Self::poll_timeout).
 #[derive(Clone, Debug)]
@@ -106,12 +106,23 @@ pub struct Feed {
     pub(super) link: Option<Link>,
     pub(super) frames: VecDeque<FeedFrame>,
     reads: u64,
+    /// The save that was asked for and is not answered yet.
+    pub(super) saving: Option<u64>,
 }
 
 impl Feed {
     /// A feed without a connection. The seed is for the jitter of retries.
     pub fn new(stream: StreamName, tracker: Tracker, config: Config, seed: u64) -> Self {
-        Self { stream, config, rng: Rng::new(seed), tracker, link: None, frames: VecDeque::new(), reads: 0 }
+        Self {
+            stream,
+            config,
+            rng: Rng::new(seed),
+            tracker,
+            link: None,
+            frames: VecDeque::new(),
+            reads: 0,
+            saving: None,
+        }
     }
 
     /// Which stream.
@@ -210,9 +221,28 @@ impl Feed {
         self.settle_down(now);
     }
 
-    /// The next frame for the connection.
+    /// The next frame for the connection; none while a save is awaited (see [`poll_save`](Self::poll_save)).
     pub fn poll_transmit(&mut self) -> Option<FeedFrame> {
-        self.frames.pop_front()
+        if self.tracker.vows > self.tracker.vows_kept { None } else { self.frames.pop_front() }
+    }
+
+    /// Asks for [`Tracker::saved`] to be made durable before the next frame goes out; answer with
+    /// [`handle_saved`](Self::handle_saved) under the same number. The client is about to be told that an event failed for
+    /// good, or was passed over: its position will pass it, and a server that has forgotten why would take it for confirmed
+    /// [AW-SUB-1]. At most one save is asked for at a time.
+    pub fn poll_save(&mut self) -> Option<u64> {
+        let vows = self.tracker.vows;
+        if self.link.is_none() || self.saving.is_some() || vows <= self.tracker.vows_kept {
+            return None;
+        }
+        self.saving = Some(vows);
+        self.saving
+    }
+
+    /// What `poll_save` asked for is durable.
+    pub fn handle_saved(&mut self, id: u64) {
+        self.saving.take_if(|saving| *saving == id);
+        self.tracker.vows_kept = self.tracker.vows_kept.max(id.min(self.tracker.vows));
     }
 
     /// What to read; at most one read is under way.

@@ -43,6 +43,10 @@ pub struct Tracker {
     pub(super) counters: Counters,
     pub(super) notices: VecDeque<Notice>,
     pub(super) dirty: bool,
+    /// How often something was decided that the client is told and that it passes over for good.
+    pub(super) vows: u64,
+    /// How many of them are durable.
+    pub(super) vows_kept: u64,
 }
 
 /// A confirmation with its times.
@@ -95,6 +99,8 @@ impl Tracker {
             counters: Counters::default(),
             notices: VecDeque::new(),
             dirty: false,
+            vows: 0,
+            vows_kept: 0,
         }
     }
 
@@ -407,6 +413,7 @@ impl Tracker {
         self.dead.insert(single);
         bound(&mut self.dead);
         self.settle(single);
+        self.vows += 1;
     }
 
     pub(super) fn note_confirmed(&mut self, now: Instant, seq: Seq, record: Record, late: bool) {

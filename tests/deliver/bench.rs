@@ -229,6 +229,9 @@ impl Bench {
     pub fn drain(&mut self) -> Vec<String> {
         let mut sent = Vec::new();
         loop {
+            if let Some(save) = self.feed.poll_save() {
+                self.feed.handle_saved(save);
+            }
             sent.extend(std::iter::from_fn(|| self.feed.poll_transmit()).map(|frame| text(&frame)));
             self.notices.extend(std::iter::from_fn(|| self.feed.poll_notice()));
             let Some(request) = self.feed.poll_read() else { break };

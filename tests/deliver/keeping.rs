@@ -1,8 +1,8 @@
 //! What outlives a connection, and a life of the server; and what it costs.
 
-use crate::bench::{Bench, position};
+use crate::bench::{Bench, position, seq};
 use ackwire::deliver::{MAX_DEAD_LETTERS, MAX_EXCEPTIONS, MAX_RECENT, State};
-use ackwire::wire::From;
+use ackwire::wire::{From, Nack};
 
 #[test]
 fn server_restart_with_the_same_log() {
@@ -20,6 +20,21 @@ fn server_restart_with_the_same_log() {
     let sent = bench.subscribe(From::Resume);
     assert_eq!(sent, ["subscribed after 1", "events (1,3] 2", "lost (3,4] failed", "events (4,6] 5 6"]);
     assert_eq!(bench.next(), ["events (4,5] 5#2"], "its retry outlived the server");
+}
+
+#[test]
+fn aw_send_2_a_client_hears_that_an_event_failed_for_good_once_that_is_durable() {
+    let mut bench = Bench::new(1);
+    bench.subscribe(From::Start);
+    let epoch = bench.feed.tracker().epoch().clone();
+    let nack =
+        Nack { stream: bench.feed.stream().clone(), epoch, seq: seq(1), attempt: 1, error: "no".into(), retry: false };
+    bench.feed.handle_nack(bench.now, &nack).unwrap();
+    assert!(bench.feed.poll_transmit().is_none(), "not yet");
+    let save = bench.feed.poll_save().expect("first it is saved");
+    assert!(bench.feed.poll_transmit().is_none() && bench.feed.poll_save().is_none(), "not yet");
+    bench.feed.handle_saved(save);
+    assert_eq!(bench.drain(), ["lost (0,1] failed"]);
 }
 
 #[test]

@@ -14,7 +14,7 @@ pub use views::{ConsumerView, DeliveryView};
 
 use ackwire::{
     base::Duration,
-    deliver::{Config, Tail, Tracker},
+    deliver::{Config, Saved, Tail, Tracker},
     wire::{ConsumerId, StreamName},
 };
 use std::{
@@ -121,6 +121,11 @@ impl Hub {
 /// Where a stream stands, in the words of the core.
 pub(crate) fn tail(tail: crate::log::Tail) -> Tail {
     Tail { epoch: tail.epoch, oldest: tail.oldest, head: tail.head, ended: tail.ended }
+}
+
+/// What is saved, as text.
+pub(crate) fn to_text(saved: &Saved) -> String {
+    serde_json::to_string(saved).expect("what is saved has string keys only")
 }
 
 /// What a saved text says; a consumer whose text cannot be read begins anew, and gets everything again.

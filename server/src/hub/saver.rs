@@ -3,7 +3,7 @@
 use std::sync::{Arc, Weak};
 use tokio::time::{Duration, sleep};
 
-use super::{Hub, Slot, lock};
+use super::{Hub, Slot, lock, to_text};
 use crate::log::LogError;
 
 /// How long changes gather: what a crash may make the server forget of confirmations. The client repeats them
@@ -37,8 +37,7 @@ pub(super) async fn save(hub: &Hub) -> Result<(), LogError> {
     let texts = changed.iter().filter_map(|slot| {
         slot.unqueue();
         let saved = slot.look(|tracker, _| tracker.saved())?;
-        let text = serde_json::to_string(&saved).expect("what is saved has string keys only");
-        Some((slot.stream().clone(), slot.key().clone(), text))
+        Some((slot.stream().clone(), slot.key().clone(), to_text(&saved)))
     });
     let texts: Vec<_> = texts.collect();
     if !texts.is_empty()

@@ -17,10 +17,10 @@ use tokio::{
 
 use crate::{
     clock, hub,
-    log::{Log, LogError, NewEvent, PageLimit},
+    log::{ConsumerKey, Log, LogError, NewEvent, PageLimit},
 };
 
-/// How long a stream that cannot be looked at is left alone.
+/// How long a log that failed is left alone.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 /// Names a subscription of a connection: what belongs to an earlier one of the same stream is told apart by `number`.
@@ -36,6 +36,8 @@ pub(super) enum Done {
     Moved { subscription: SubscriptionId, tail: Tail, watch: watch::Receiver<u64> },
     /// A page was read.
     Read { subscription: SubscriptionId, id: u64, page: Result<Page, LogError> },
+    /// What a feed asked to be saved is durable.
+    Saved { subscription: SubscriptionId, id: u64 },
     /// An event was appended.
     Appended { publish: Publish, placed: Result<(Seq, bool), LogError> },
     /// A subscription ended before its stream moved.
@@ -96,6 +98,20 @@ impl Jobs {
             Done::Read { subscription, id: request.id, page }
         };
         self.running.push(read.boxed());
+    }
+
+    /// Saves what became of the events, however often it takes: the feed says nothing until then.
+    pub fn save(&self, subscription: SubscriptionId, key: ConsumerKey, id: u64, text: String) {
+        let log = self.log.clone();
+        let save = async move {
+            let stream = subscription.stream.clone();
+            while let Err(error) = log.save_consumers(vec![(stream.clone(), key.clone(), text.clone())]).await {
+                tracing::warn!(%stream, %error, "what became of events was not saved; it is tried again");
+                sleep(LOOK_AGAIN).await;
+            }
+            Done::Saved { subscription, id }
+        };
+        self.running.push(save.boxed());
     }
 
     /// Appends an event.

@@ -392,6 +392,11 @@ impl Session {
                     }
                 }
             }
+            Done::Saved { subscription, id } => {
+                if let Some(current) = self.current(&subscription) {
+                    current.input(|feed| feed.handle_saved(id));
+                }
+            }
             Done::Appended { publish, placed } => {
                 self.publishes.pop_front();
                 if let Some(next) = self.publishes.front() {
@@ -429,6 +434,7 @@ impl Session {
             let stream = subscription.id.stream.clone();
             let mut notices = Vec::new();
             let polled = subscription.output(|feed| {
+                let save = feed.poll_save().map(|id| (id, feed.tracker().saved()));
                 while outgoing.takes_events() {
                     match feed.poll_transmit() {
                         Some(frame @ FeedFrame::Events(_)) => {
@@ -440,12 +446,15 @@ impl Session {
                     }
                 }
                 notices.extend(std::iter::from_fn(|| feed.poll_notice()));
-                (feed.poll_read(), feed.poll_timeout())
+                (save, feed.poll_read(), feed.poll_timeout())
             });
             // What does not fit is taken once something was written.
             subscription.is_stirred = !outgoing.takes_events();
-            let (read, due) = polled.unwrap_or_default();
+            let (save, read, due) = polled.unwrap_or_default();
             subscription.due = due;
+            if let Some((id, saved)) = save {
+                jobs.save(subscription.id.clone(), subscription.slot().key().clone(), id, crate::hub::to_text(&saved));
+            }
             if let Some(request) = read {
                 jobs.read(subscription.id.clone(), request);
             }

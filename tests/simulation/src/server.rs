@@ -193,6 +193,10 @@ impl Server {
         for (key, feed) in &mut self.feeds {
             let connection = self.connections.iter().find(|(_, held)| held.consumer == key.1).map(|(id, _)| *id);
             loop {
+                if let Some(save) = feed.poll_save() {
+                    self.saved.insert(key.clone(), feed.tracker().saved());
+                    feed.handle_saved(save);
+                }
                 while let Some(frame) = feed.poll_transmit() {
                     let connection = connection.expect("a feed with frames is attached");
                     let is_events = matches!(frame, ackwire::deliver::FeedFrame::Events(_));

@@ -160,6 +160,9 @@ impl Run {
 
     fn drain(&mut self, sends: &mut Vec<Value>) {
         loop {
+            if let Some(save) = self.feed.poll_save() {
+                self.feed.handle_saved(save);
+            }
             while let Some(frame) = self.feed.poll_transmit() {
                 sends.push(describe(frame));
             }
