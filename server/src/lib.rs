@@ -13,6 +13,7 @@ pub mod hub;
 pub mod limits;
 pub mod log;
 pub mod origins;
+pub mod outbox;
 mod run;
 pub mod shutdown;
 mod socket;

@@ -4,56 +4,8 @@ mod support;
 
 use ackwire_server::log::{OpenError, Retention, SqliteLog};
 use serde_json::json;
-use std::{
-    fs,
-    path::Path,
-    process::{Command, Stdio},
-    sync::Arc,
-};
-use support::{Server, assert_refused};
-use tempfile::TempDir;
-
-/// A disk of 4 MiB in memory, while it lives. To mount one takes root.
-struct Disk(TempDir);
-
-impl Disk {
-    fn mount() -> Option<Self> {
-        let disk = Self(tempfile::tempdir().unwrap());
-        let mounted = run("mount", &["-t", "tmpfs", "-o", "size=4m", "tmpfs"], disk.0.path());
-        if !mounted {
-            println!("skipped: this user may not mount a small disk to fill");
-        }
-        mounted.then_some(disk)
-    }
-
-    fn path(&self) -> &Path {
-        self.0.path()
-    }
-
-    fn remount(&self, mode: &str) -> bool {
-        run("mount", &["-o", &format!("remount,{mode}")], self.path())
-    }
-}
-
-impl Drop for Disk {
-    fn drop(&mut self) {
-        // A test that failed may still have files open; detached, the disk goes when they do.
-        run("umount", &["--lazy"], self.path());
-    }
-}
-
-fn run(program: &str, arguments: &[&str], path: &Path) -> bool {
-    let status = Command::new(program).args(arguments).arg(path).stderr(Stdio::null()).status();
-    status.is_ok_and(|status| status.success())
-}
-
-/// Takes what is left of the disk, to the last page.
-fn fill(disk: &Disk) -> std::path::PathBuf {
-    let file = disk.path().join("filler");
-    let error = fs::write(&file, vec![0; 16 << 20]).unwrap_err();
-    assert_eq!(error.kind(), std::io::ErrorKind::StorageFull);
-    file
-}
+use std::{fs, sync::Arc};
+use support::{Server, assert_refused, disk::Disk};
 
 #[tokio::test]
 async fn a_full_disk_refuses_and_recovers() {
@@ -64,7 +16,7 @@ async fn a_full_disk_refuses_and_recovers() {
     let event = |id: &str, bytes| json!({ "id": id, "type": "x", "data": "d".repeat(bytes) }).to_string();
     assert_eq!(server.append(&event("before", 10)).await.0, 201);
 
-    let filler = fill(&disk);
+    let filler = disk.fill();
     let batch: Vec<_> =
         (0..40).map(|n| json!({ "id": format!("large {n}"), "type": "x", "data": "d".repeat(100_000) })).collect();
     let refused = server.append(&json!(batch).to_string()).await;
@@ -91,7 +43,7 @@ async fn a_full_disk_says_so_in_its_health() {
     let Some(disk) = Disk::mount() else { return };
     let log = Arc::new(SqliteLog::open(&disk.path().join("data"), Retention::default()).unwrap());
     let server = Server::with_log(&["--dev"], log).await;
-    let filler = fill(&disk);
+    let filler = disk.fill();
     // The log may have some pages of its own left.
     let data = "d".repeat(3000);
     while server.append(&json!({ "type": "x", "data": data }).to_string()).await.0 != 503 {}

@@ -7,10 +7,7 @@ use serde::Serialize;
 use serde_json::{Value, value::to_raw_value};
 
 use super::run::AgentRun;
-use crate::{
-    clock,
-    log::{Log, LogError, NewEvent, PageLimit, Placed},
-};
+use crate::log::{Log, LogError, NewEvent, PageLimit, Placed};
 
 /// The entry of `meta` that says whose run it is.
 const USER: &str = "user_id";
@@ -49,18 +46,8 @@ impl RunKey {
 
     /// A new event of this run, with an id of its own.
     pub(super) fn event(&self, event_type: EventType, priority: Priority, data: impl Serialize) -> NewEvent {
-        let id = EventId::new(&uuid::Uuid::now_v7().to_string()).expect("a UUID is a valid event id");
         let data = to_raw_value(&data).expect("values have string keys only");
-        NewEvent {
-            id,
-            event_type,
-            time: clock::unix_ms(),
-            data,
-            priority,
-            meta: self.meta.clone(),
-            deadline_ms: None,
-            retries: None,
-        }
+        NewEvent { priority, meta: self.meta.clone(), ..NewEvent::new(event_type, data) }
     }
 }
 

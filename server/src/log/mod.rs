@@ -19,10 +19,12 @@ use ackwire::{
     wire::{ConsumerId, Epoch, Event, EventId, EventType, Meta, Priority, Seq, SeqRange, StreamName},
 };
 use async_trait::async_trait;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use std::sync::Arc;
 use tokio::sync::watch;
+
+use crate::clock;
 
 /// A store of streams.
 ///
@@ -77,19 +79,22 @@ pub trait Log: Send + Sync + 'static {
 }
 
 /// An event before it has its place.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct NewEvent {
     /// The producer's name for it, unique in the stream.
     pub id: EventId,
     /// What kind of event it is.
+    #[serde(rename = "type")]
     pub event_type: EventType,
     /// Milliseconds since 1970; for people.
     pub time: u64,
     /// Any JSON value, as the producer wrote it.
     pub data: Box<RawValue>,
     /// How soon a confirmation is wanted.
+    #[serde(default)]
     pub priority: Priority,
     /// Strings that travel with it.
+    #[serde(default)]
     pub meta: Meta,
     /// How long a consumer has to confirm it, in milliseconds; `None`: as the server is configured.
     pub deadline_ms: Option<u32>,
@@ -98,6 +103,20 @@ pub struct NewEvent {
 }
 
 impl NewEvent {
+    /// An event of now, with an id of its own and all else by default.
+    pub fn new(event_type: EventType, data: Box<RawValue>) -> Self {
+        Self {
+            id: EventId::new(&uuid::Uuid::now_v7().to_string()).expect("a UUID is a valid event id"),
+            event_type,
+            time: clock::unix_ms(),
+            data,
+            priority: Priority::default(),
+            meta: Meta::new(),
+            deadline_ms: None,
+            retries: None,
+        }
+    }
+
     /// The bytes that its producer decides about, to be bounded: its `data` and `meta`.
     pub fn payload_bytes(&self) -> usize {
         let meta: usize = self.meta.iter().map(|(key, value)| key.len() + value.len()).sum();

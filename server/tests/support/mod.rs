@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "each test file takes what it needs")]
 
 pub mod client;
+pub mod disk;
 pub mod program;
 
 use ackwire_server::{
