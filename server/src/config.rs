@@ -1,5 +1,6 @@
 //! What the server is told: flags, each also an environment variable.
 
+use ackwire::base;
 use clap::{Args, Parser, ValueEnum};
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
@@ -8,6 +9,7 @@ use std::{
 };
 
 use crate::{
+    alerts::Thresholds,
     auth::{Auth, Expected},
     limits::{Limits, span},
     log::Retention,
@@ -58,6 +60,14 @@ pub struct Config {
     /// What clients and producers may ask for.
     #[command(flatten)]
     pub limits: Limits,
+
+    /// When somebody should look.
+    #[command(flatten)]
+    pub alerts: Alerts,
+
+    /// Shows /metrics to everyone who can reach the server, without a token
+    #[arg(long, env = "ACKWIRE_METRICS_OPEN")]
+    pub metrics_open: bool,
 
     /// How long a stopping server gives its clients to go elsewhere (0s to 10m)
     #[arg(long, env = "ACKWIRE_DRAIN", default_value = "5s", value_parser = drain)]
@@ -113,6 +123,27 @@ pub struct Retain {
     /// How long a silent consumer is remembered (1s to 100y)
     #[arg(long = "retain-consumers", env = "ACKWIRE_RETAIN_CONSUMERS", default_value = "30d", value_parser = age)]
     pub consumers: Duration,
+}
+
+/// When somebody should look, as flags.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Alerts")]
+pub struct Alerts {
+    /// How long a run may be silent before it is an alert (1s to 24h)
+    #[arg(long = "alert-silence", env = "ACKWIRE_ALERT_SILENCE", default_value = "30s", value_parser = threshold)]
+    pub silence: Duration,
+
+    /// How long a tool may execute before it is an alert (1s to 24h)
+    #[arg(long = "alert-tool", env = "ACKWIRE_ALERT_TOOL", default_value = "60s", value_parser = threshold)]
+    pub tool: Duration,
+}
+
+impl Alerts {
+    /// In the words of the detector.
+    pub fn thresholds(&self) -> Thresholds {
+        let span = |span: Duration| base::Duration::from_millis(span.as_millis() as u64);
+        Thresholds { silence: span(self.silence), tool: span(self.tool) }
+    }
 }
 
 /// Whose tokens are taken.
@@ -238,6 +269,10 @@ fn origin(text: &str) -> Result<String, String> {
 
 fn age(text: &str) -> Result<Duration, String> {
     span(text, Duration::from_secs(1), Duration::from_secs(100 * 366 * 24 * 60 * 60))
+}
+
+fn threshold(text: &str) -> Result<Duration, String> {
+    span(text, Duration::from_secs(1), Duration::from_secs(24 * 60 * 60))
 }
 
 fn drain(text: &str) -> Result<Duration, String> {

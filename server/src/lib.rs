@@ -3,6 +3,7 @@
 //! [`run`] is the whole server on a listener; [`router`] is its routes, to mount in an application of your own.
 
 pub mod agent;
+pub mod alerts;
 pub mod auth;
 pub mod clock;
 pub mod config;
@@ -12,6 +13,8 @@ pub mod http;
 pub mod hub;
 pub mod limits;
 pub mod log;
+pub mod metrics;
+pub mod monitor;
 pub mod origins;
 pub mod outbox;
 mod run;
@@ -32,6 +35,7 @@ use auth::Auth;
 use config::{Config, ConfigError};
 use hub::Hub;
 use log::Log;
+use monitor::{Monitor, WatchedLog};
 use origins::Origins;
 use trouble::Troubles;
 
@@ -51,7 +55,7 @@ pub struct App {
     pub auth: Auth,
     /// From which pages.
     pub origins: Origins,
-    /// The streams.
+    /// The streams; what is appended through this is counted and watched.
     pub log: Arc<dyn Log>,
     /// Who is connected, and what became of each event for each consumer.
     pub hub: Arc<Hub>,
@@ -64,7 +68,9 @@ impl App {
     /// Checks the settings.
     pub fn new(config: Config, log: Arc<dyn Log>) -> Result<Arc<Self>, ConfigError> {
         let (auth, origins) = (config.auth()?, config.origins());
-        let hub = Hub::new(log.clone(), deliver::Config::default(), config.limits.max_connections);
+        let monitor = Monitor::new(config.alerts.thresholds());
+        let log: Arc<dyn Log> = Arc::new(WatchedLog::new(log, monitor.clone()));
+        let hub = Hub::new(log.clone(), monitor, deliver::Config::default(), config.limits.max_connections);
         Ok(Arc::new(Self {
             hub,
             config,

@@ -20,6 +20,7 @@ mod paging;
 mod record;
 mod saved;
 mod tracker;
+mod troubled;
 
 pub use config::Config;
 pub use confirm::Violation;
@@ -31,3 +32,4 @@ pub use operate::{MAX_REQUEUED, NotDone};
 pub use record::{DeadLetter, Delivery, Failure, MAX_ERRORS, State, Unsettled};
 pub use saved::Saved;
 pub use tracker::{MAX_DEAD_LETTERS, MAX_EXCEPTIONS, MAX_RECENT, Tracker};
+pub use troubled::Troubled;

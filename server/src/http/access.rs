@@ -57,6 +57,27 @@ impl FromRequestParts<Arc<App>> for Writable {
     }
 }
 
+/// Someone who may see and act for every user of the server.
+pub(super) struct Operator;
+
+impl FromRequestParts<Arc<App>> for Operator {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, ApiError> {
+        Self::admit(app, &parts.headers)
+    }
+}
+
+impl Operator {
+    /// Who sends these headers is one.
+    pub(super) fn admit(app: &App, headers: &HeaderMap) -> Result<Self, ApiError> {
+        if identify(app, headers)?.may_operate() {
+            return Ok(Self);
+        }
+        Err(ApiError::forbidden("this is for operators: the token's `ackwire.operate` is not true"))
+    }
+}
+
 /// Lets no other page's requests through: without a body and without a token, a browser would send them for any page.
 pub(super) async fn check_origin(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     let headers = request.headers();

@@ -6,6 +6,7 @@ mod deliveries;
 mod error;
 mod health;
 mod observe;
+mod operator;
 mod pages;
 mod query;
 mod streams;
@@ -43,7 +44,8 @@ fn routes(app: &Arc<App>) -> Router<Arc<App>> {
         .route("/v1/streams/{stream}/events/{id}", get(deliveries::event))
         .route("/v1/streams/{stream}/consumers", get(deliveries::consumers))
         .route("/v1/streams/{stream}/end", post(streams::end))
-        .route("/v1/socket", any(socket::open));
+        .route("/v1/socket", any(socket::open))
+        .merge(operator::routes());
     if app.config.dev {
         routes = routes.merge(dev::routes(app.clone()));
     }

@@ -3,13 +3,17 @@
 //! A [`Slot`] is one (stream, consumer) in memory. The hub loads it when a connection subscribes, saves it a moment after
 //! it has changed, and lets it go once it is saved and nobody is connected.
 
+mod depths;
 mod saver;
 mod seats;
 mod slot;
+mod troubles;
 mod views;
 
+pub use depths::Depths;
 pub use seats::{Order, Seat};
 pub use slot::Slot;
+pub use troubles::{TroubleView, TroubledConsumer};
 pub use views::{ConsumerView, DeliveryView};
 
 use ackwire::{
@@ -23,7 +27,10 @@ use std::{
 };
 use tokio::sync::{Notify, watch};
 
-use crate::log::{ConsumerKey, Log, LogError};
+use crate::{
+    log::{ConsumerKey, Log, LogError},
+    monitor::Monitor,
+};
 use seats::Seats;
 
 type Key = (StreamName, ConsumerKey);
@@ -38,13 +45,14 @@ pub struct Hub {
     dirty: Mutex<Vec<Arc<Slot>>>,
     is_dirty: Notify,
     draining: watch::Sender<Option<Duration>>,
+    monitor: Arc<Monitor>,
     /// Starts the task that saves, once there is something to save: a hub can be made outside of a runtime.
     saver: Once,
 }
 
 impl Hub {
     /// A hub over a log. It saves what changes from a task of its own, which ends with it.
-    pub fn new(log: Arc<dyn Log>, config: Config, max_connections: usize) -> Arc<Self> {
+    pub fn new(log: Arc<dyn Log>, monitor: Arc<Monitor>, config: Config, max_connections: usize) -> Arc<Self> {
         Arc::new(Self {
             log,
             config,
@@ -53,6 +61,7 @@ impl Hub {
             dirty: Mutex::default(),
             is_dirty: Notify::new(),
             draining: watch::channel(None).0,
+            monitor,
             saver: Once::new(),
         })
     }
@@ -65,6 +74,11 @@ impl Hub {
     /// Everyone who is connected, and who may be.
     pub fn seats(&self) -> &Seats {
         &self.seats
+    }
+
+    /// Who is told what happens.
+    pub fn monitor(&self) -> &Arc<Monitor> {
+        &self.monitor
     }
 
     /// How many connections there are.

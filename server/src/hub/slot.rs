@@ -57,9 +57,16 @@ impl Slot {
         if state.owner != Some(connection) {
             return None;
         }
+        let before = *state.feed.tracker().counters();
         let changed = change(&mut state.feed);
+        let after = *state.feed.tracker().counters();
         let is_dirty = state.feed.take_dirty();
         drop(state);
+        if before != after
+            && let Some(hub) = self.hub.upgrade()
+        {
+            hub.monitor().metrics().count(&before, &after);
+        }
         if is_dirty {
             self.queue();
         }
@@ -110,8 +117,11 @@ impl Slot {
         self.state.get().is_none_or(|state| lock(state).owner.is_none()) && !self.is_queued.load(Ordering::SeqCst)
     }
 
-    /// Tells the server's own log what happened; ids and numbers, never a payload.
+    /// Counts what happened, and tells the server's own log: ids and numbers, never a payload.
     pub(crate) fn note(&self, notice: &Notice) {
+        if let Some(hub) = self.hub.upgrade() {
+            hub.monitor().observe(&self.stream, &self.key, notice);
+        }
         let (stream, consumer) = (&self.stream, &self.key.consumer);
         match notice {
             Notice::Confirmed { seq, attempt, latency, late, .. } => {

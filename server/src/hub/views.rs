@@ -57,6 +57,21 @@ pub struct ConsumerView {
     pub counters: Counters,
 }
 
+impl ConsumerView {
+    pub(super) fn new(key: &ConsumerKey, tracker: &Tracker, connected: bool) -> Self {
+        Self {
+            consumer: key.consumer.clone(),
+            subject: key.subject.clone(),
+            connected,
+            epoch: tracker.epoch().clone(),
+            sent: tracker.sent_upto(),
+            confirmed: tracker.position(),
+            unsettled: tracker.unsettled(),
+            counters: *tracker.counters(),
+        }
+    }
+}
+
 impl Hub {
     /// What became of an event, for each consumer of the stream.
     pub async fn status(&self, stream: &StreamName, event: &Event) -> Result<Vec<DeliveryView>, LogError> {
@@ -80,21 +95,11 @@ impl Hub {
 
     /// Every consumer of the stream, in the order of their names.
     pub async fn consumers(&self, stream: &StreamName) -> Result<Vec<ConsumerView>, LogError> {
-        self.each(stream, |key, tracker, connected| ConsumerView {
-            consumer: key.consumer.clone(),
-            subject: key.subject.clone(),
-            connected,
-            epoch: tracker.epoch().clone(),
-            sent: tracker.sent_upto(),
-            confirmed: tracker.position(),
-            unsettled: tracker.unsettled(),
-            counters: *tracker.counters(),
-        })
-        .await
+        self.each(stream, ConsumerView::new).await
     }
 
     /// Those in memory as they are now, the others as they were saved.
-    async fn each<T>(
+    pub(super) async fn each<T>(
         &self,
         stream: &StreamName,
         view: impl Fn(&ConsumerKey, &Tracker, bool) -> T,

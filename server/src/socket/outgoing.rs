@@ -9,8 +9,11 @@ use std::{
     collections::VecDeque,
     future::poll_fn,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll, ready},
 };
+
+use crate::monitor::Monitor;
 
 /// Feeds add no frames while so many wait: a slow connection slows its own reading of the log.
 const FEED_FRAMES: usize = 32;
@@ -19,17 +22,22 @@ const MAX_FRAMES: usize = 512;
 /// Longest reason of a close frame, in bytes (RFC 6455, 5.5).
 const MAX_REASON_BYTES: usize = 123;
 
-/// Frames on their way to the socket, written as fast as it takes them.
-#[derive(Default)]
+/// Frames on their way to the socket, written as fast as it takes them, and counted.
 pub(super) struct Outgoing {
+    monitor: Arc<Monitor>,
     queue: VecDeque<Message>,
     /// The socket has taken something that it may hold back.
     is_unflushed: bool,
 }
 
 impl Outgoing {
+    pub fn new(monitor: Arc<Monitor>) -> Self {
+        Self { monitor, queue: VecDeque::new(), is_unflushed: false }
+    }
+
     /// Adds a frame.
     pub fn push(&mut self, text: String) {
+        self.monitor.metrics().frames_waiting().inc();
         self.queue.push_back(Message::Text(text.into()));
     }
 
@@ -67,6 +75,10 @@ impl Outgoing {
         while !self.queue.is_empty() {
             ready!(sink.as_mut().poll_ready(context))?;
             if let Some(message) = self.queue.pop_front() {
+                if let Message::Text(text) = &message {
+                    self.monitor.metrics().frames_waiting().dec();
+                    self.monitor.metrics().count_written(text.len());
+                }
                 sink.as_mut().start_send(message)?;
                 self.is_unflushed = true;
             }
@@ -74,5 +86,12 @@ impl Outgoing {
         ready!(sink.poll_flush(context))?;
         self.is_unflushed = false;
         Poll::Ready(Ok(()))
+    }
+}
+
+impl Drop for Outgoing {
+    fn drop(&mut self) {
+        let texts = self.queue.iter().filter(|message| matches!(message, Message::Text(_))).count();
+        self.monitor.metrics().frames_waiting().sub(texts as i64);
     }
 }

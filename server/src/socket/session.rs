@@ -87,7 +87,7 @@ impl Session {
         Self {
             name: uuid::Uuid::now_v7().to_string(),
             connection: Connection::new(clock::now(), limits),
-            outgoing: Outgoing::default(),
+            outgoing: Outgoing::new(app.hub.monitor().clone()),
             jobs: Jobs::new(app.log.clone()),
             subscriptions: BTreeMap::new(),
             subscribed: 0,
@@ -174,8 +174,12 @@ impl Session {
         {
             return self.obey(guest.seat.order());
         }
+        let metrics = self.app.hub.monitor().metrics();
         match message {
-            Message::Text(text) => self.connection.handle_text(now, text),
+            Message::Text(text) => {
+                metrics.count_received(text.len());
+                self.connection.handle_text(now, text);
+            }
             Message::Binary(_) => self.connection.handle_binary(now),
             Message::Ping(_) | Message::Pong(_) | Message::Close(_) => self.connection.handle_sign_of_life(now),
         }

@@ -1,0 +1,13 @@
+//! What somebody should look at: critical events that are not confirmed in time, runs that fell silent, tools that take
+//! too long, runs that end without having begun.
+//!
+//! [`Detector`] decides; it reads no clock and no log. Feed it events and notices with the time, then drain
+//! [`Detector::poll_change`] and arm one timer at [`Detector::poll_timeout`].
+
+mod board;
+mod detector;
+mod sighting;
+
+pub use board::{Alert, Condition, MAX_ALERTS};
+pub use detector::{Detector, MAX_RUNS, MAX_TOOLS, Thresholds};
+pub use sighting::{Kind, Sighting};
