@@ -1,7 +1,7 @@
 //! The promise, as checks.
 
 use ackwire::deliver::State;
-use ackwire::wire::{Epoch, EventId, LostReason, Seq};
+use ackwire::wire::{ConsumerId, Epoch, EventId, From, LostReason, Seq, StreamName};
 use std::collections::{BTreeMap, HashSet};
 
 use crate::tab::{Reader, Seen};
@@ -11,8 +11,8 @@ use crate::world::World;
 #[derive(Debug, Default)]
 pub struct Check {
     lives: BTreeMap<(usize, u32, usize), Life>,
-    /// What each consumer has applied in any life: (tab, reader, id).
-    applied: HashSet<(usize, usize, EventId)>,
+    /// What each consumer has applied, in any tab and life.
+    applied: HashSet<(ConsumerId, StreamName, EventId)>,
 }
 
 /// One stream in one page life, as far as it was looked at.
@@ -36,7 +36,7 @@ impl Check {
                 for seen in &reader.seen[life.looked_at..] {
                     life.look(seen, reader, world);
                     if let Seen::Applied { id, .. } = seen {
-                        self.applied.insert((index, place, id.clone()));
+                        self.applied.insert((tab.consumer.clone(), reader.stream.clone(), id.clone()));
                     }
                 }
                 life.looked_at = reader.seen.len();
@@ -46,26 +46,30 @@ impl Check {
         // [AW-SEND-3]
         for ((stream, consumer), feed) in &world.server.feeds {
             let tab = world.tabs.iter().find(|tab| tab.consumer == *consumer).expect("a tab for each consumer");
-            let window = tab.window(stream);
-            assert!(feed.outstanding() <= window as usize, "{stream}: more sent and unsettled than the window");
+            let window = tab.options(stream).window.events as usize;
+            assert!(feed.outstanding() <= window, "{stream}: more sent and unsettled than the window");
         }
     }
 
     /// Once everything has settled.
     pub fn settled(&self, world: &World) {
-        for (index, tab) in world.tabs.iter().enumerate() {
-            for (place, reader) in tab.readers.iter().enumerate() {
+        for tab in world.tabs.iter().filter(|tab| !tab.is_replaced()) {
+            for reader in &tab.readers {
                 let feed = &world.server.feeds[&(reader.stream.clone(), tab.consumer.clone())];
+                let options = tab.options(&reader.stream);
                 for event in world.server.logs[&reader.stream].events() {
-                    let applied = self.applied.contains(&(index, place, event.id.clone()));
+                    let applied =
+                        self.applied.contains(&(tab.consumer.clone(), reader.stream.clone(), event.id.clone()));
+                    let wanted =
+                        options.filter.as_ref().is_none_or(|wish| wish.accepts(&event.event_type, &event.meta));
                     let state = feed.tracker().delivery(event).state;
-                    let who = format!("tab {index}, {}: {} ({}) is {state:?}", reader.stream, event.seq, event.id);
+                    let who = format!("{}, {}: {} ({}) is {state:?}", tab.consumer, reader.stream, event.seq, event.id);
                     match state {
                         // Nothing is confirmed that was not applied.
                         State::Confirmed => assert!(applied, "{who} and was never applied"),
                         State::Dead => {}
-                        // Trimmed while it was away, then trimmed no further: it must be in the log's past.
-                        State::Skipped => panic!("{who}, but the log still holds it"),
+                        // The log holds it: only the consumer itself may have passed it over.
+                        State::Skipped => assert!(!wanted || options.from == From::Now, "{who}, and was wanted"),
                         _ => panic!("{who} after everything has settled"),
                     }
                 }

@@ -42,7 +42,7 @@ impl StreamLog {
         }
         let seq = Seq::new(self.head.get() + 1 + gap).expect("a simulation stays below 2^53");
         let data = RawValue::from_string(format!("{{\"n\":{seq}}}")).expect("JSON");
-        let event_type = EventType::new("event").expect("a type");
+        let event_type = EventType::new(if seq.get().is_multiple_of(3) { "third" } else { "event" }).expect("a type");
         let event = Event {
             seq,
             id: id.clone(),

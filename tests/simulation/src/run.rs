@@ -2,7 +2,7 @@
 
 use ackwire::base::{Backoff, Duration, Rng};
 use ackwire::receive::SubscribeOptions;
-use ackwire::wire::{StreamName, Window};
+use ackwire::wire::{EventType, Filter, From, StreamName, Window};
 
 use crate::profile::Profile;
 use crate::tab::Seen;
@@ -40,15 +40,15 @@ pub fn simulate(seed: u64, profile: &Profile, trace: bool) -> Report {
     let streams = &names[..1 + rng.up_to(3) as usize];
     let mut world = World::new(seed, profile, streams);
     world.trace = trace;
-    for tab in 0..1 + rng.up_to(4) {
-        let subscribe = streams
-            .iter()
-            .map(|stream| SubscribeOptions {
-                window: Window::new(1 + rng.up_to(30) as u32, 65_536).expect("a window"),
-                ..SubscribeOptions::new(StreamName::new(stream).expect("a stream's name"))
-            })
-            .collect();
-        world.open_tab(&format!("tab{tab}"), subscribe);
+    let tabs = 1 + rng.up_to(4);
+    for tab in 0..tabs {
+        let subscribe: Vec<SubscribeOptions> = streams.iter().map(|stream| subscribe(stream, &mut rng)).collect();
+        world.open_tab(&format!("tab{tab}"), subscribe.clone());
+        if rng.up_to(9) == 0 {
+            // A clone, with one identity: the newer connection wins.
+            world.run_for(Duration::from_millis(rng.up_to(300)));
+            world.open_tab(&format!("tab{tab}"), subscribe);
+        }
     }
     world.unleash();
     world.run_for(TROUBLE);
@@ -59,6 +59,22 @@ pub fn simulate(seed: u64, profile: &Profile, trace: bool) -> Report {
     }
     world.check_settled();
     report(&world)
+}
+
+/// Most pages resume; some want everything each time they load, some only what comes; some want a type alone.
+fn subscribe(stream: &str, rng: &mut Rng) -> SubscribeOptions {
+    let from = match rng.up_to(9) {
+        0 => From::Start,
+        1 => From::Now,
+        _ => From::Resume,
+    };
+    let types = Some(vec![EventType::new("third").expect("a type")]);
+    SubscribeOptions {
+        from,
+        window: Window::new(1 + rng.up_to(30) as u32, 65_536).expect("a window"),
+        filter: (rng.up_to(9) == 0).then(|| Filter { types, ..Filter::default() }),
+        ..SubscribeOptions::new(StreamName::new(stream).expect("a stream's name"))
+    }
 }
 
 fn report(world: &World) -> Report {

@@ -2,8 +2,8 @@
 
 use ackwire::base::{Duration, Instant};
 use ackwire::receive::{
-    Batch, Checkpoint, Config, Head, IdHasher, Notice, Outcome, Session, SocketId, SubscribeOptions, SubscriptionId,
-    Transmit,
+    Batch, Checkpoint, Config, Head, IdHasher, Notice, Outcome, Session, SocketId, State, SubscribeOptions,
+    SubscriptionId, Transmit,
 };
 use ackwire::wire::{
     ConsumerId, Epoch, Event, EventId, LostReason, Position, Priority, Seq, SeqRange, StreamName, decode_events,
@@ -164,10 +164,14 @@ impl Tab {
         self.session.connect(now);
     }
 
-    /// How many events it grants a stream.
-    pub fn window(&self, stream: &StreamName) -> u32 {
-        let options = self.subscribe.iter().find(|options| options.stream == *stream);
-        options.map_or(0, |options| options.window.events)
+    /// What it asked for.
+    pub fn options(&self, stream: &StreamName) -> &SubscribeOptions {
+        self.subscribe.iter().find(|options| options.stream == *stream).expect("a stream of this tab")
+    }
+
+    /// Whether it was replaced by a tab of the same identity.
+    pub fn is_replaced(&self) -> bool {
+        self.session.state() == State::Failed
     }
 
     /// A frame arrives.

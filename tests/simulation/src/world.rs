@@ -219,7 +219,7 @@ impl World {
 
     /// Everything in the logs is applied, lost or dead for every tab's streams, and the server knows it.
     pub fn is_settled(&self) -> bool {
-        self.tabs.iter().all(|tab| {
+        self.tabs.iter().filter(|tab| !tab.is_replaced()).all(|tab| {
             tab.readers.iter().all(|reader| {
                 let tail = self.server.logs[&reader.stream].tail();
                 let feed = self.server.feeds.get(&(reader.stream.clone(), tab.consumer.clone()));
