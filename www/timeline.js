@@ -190,6 +190,16 @@ export class Timeline {
   failed(event) {
     this.#entry(event, "error", make("h3", {}, "The run failed"), make("p", {}, String(event.data.message ?? "")));
   }
+
+  died(event) {
+    this.#entry(event, "error", make("h3", {}, "The agent is gone"), make("p", {}, String(event.data.reason ?? "")));
+  }
+
+  progressed(event) {
+    const { message, done, total } = event.data;
+    const far = total == null ? String(done ?? "") : `${done} of ${total}`;
+    this.#entry(event, "other", make("p", {}, `${message ?? ""} (${far})`));
+  }
 }
 
 /** How the agent's events are shown. Any other type gets a plain card. */
@@ -199,6 +209,8 @@ const SHOWN = {
   tool_completed: Timeline.prototype.completed,
   agent_completed: Timeline.prototype.finished,
   agent_error: Timeline.prototype.failed,
+  agent_death: Timeline.prototype.died,
+  progress_update: Timeline.prototype.progressed,
 };
 
 function unknownEvent({ type, data }) {

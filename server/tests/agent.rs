@@ -280,6 +280,21 @@ async fn calls_may_overlap(place: Place) {
 }
 
 #[tokio::test]
+async fn an_agent_that_panics_is_told_as_dead() {
+    let place = Place::memory(Retention::default()).await;
+    let run = place.start().await;
+    assert_eq!(run.attended(async { 7 }).await, Ok(Some(7)));
+    assert_eq!(run.attended(async { panic!("with a secret") }).await, Ok(None::<()>));
+    let (_, page) = place.server.get("/v1/streams/run:1/events").await;
+    let events = page["events"].as_array().unwrap();
+    assert_eq!(events.len(), 2);
+    assert_eq!(
+        (&events[1]["type"], &events[1]["data"]),
+        (&json!("agent_death"), &json!({ "reason": "the agent panicked" }))
+    );
+}
+
+#[tokio::test]
 async fn a_tool_whose_start_cannot_be_told_is_not_run() {
     let place = Place::memory(Retention::default()).await;
     let run = place.start().await;

@@ -78,8 +78,10 @@ test("events of a user's own appear as they are, and markup in them stays text",
     },
     { type: "agent_completed", data: null },
     { type: "agent_error", data: { message: hostile } },
+    { type: "agent_death", data: { reason: hostile } },
+    { type: "progress_update", data: { message: hostile, done: hostile, total: hostile } },
   ]);
-  await console.untilVerdict(/^Log and page agree so far: 7 events/);
+  await console.untilVerdict(/^Log and page agree so far: 9 events/);
   assert.equal(await console.page.locator("#timeline img, #timeline script").count(), 0);
   assert.equal(await console.page.title(), "Ackwire console");
   assert.ok((await console.page.locator("#timeline").innerText()).includes(hostile));

@@ -1,11 +1,15 @@
 //! One run of an agent: typed methods in, events out.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering},
+use std::{
+    panic::AssertUnwindSafe,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use ackwire::wire::{EventType, Priority, Seq, StreamName};
+use futures_util::FutureExt;
 use serde::Serialize;
 use serde_json::{Value, json, value::RawValue};
 
@@ -99,6 +103,15 @@ impl AgentRun {
     /// The agent is gone without a word of its own: it crashed, or hangs. Whoever watches over it says so.
     pub async fn agent_death(&self, reason: &str) -> Result<Placed, LogError> {
         self.emit("agent_death", Priority::High, json!({ "reason": reason })).await
+    }
+
+    /// Does the agent's own work. If it panics, that is told as `agent_death`, without what it panicked with, and the
+    /// answer is `None`.
+    pub async fn attended<T>(&self, work: impl Future<Output = T>) -> Result<Option<T>, LogError> {
+        match AssertUnwindSafe(work).catch_unwind().await {
+            Ok(done) => Ok(Some(done)),
+            Err(_) => self.agent_death("the agent panicked").await.map(|_| None),
+        }
     }
 
     /// Ends the stream: nothing comes after this.

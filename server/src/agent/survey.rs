@@ -37,15 +37,14 @@ pub async fn survey(bridge: &Bridge, key: RunKey, folder: Folder, errand: Errand
     let name = folder.name();
     let started = clock::now();
     let run = bridge.agent_started(key, json!({ "task": errand.task, "folder": name })).await?;
-    let mut survey = Survey { run, name, listing: folder.clone(), tools: tools(folder), pace: errand.pace, step: 0 };
-    match survey.look(&errand).await? {
-        Ok(summary) => {
-            let duration = clock::now().since(started).as_millis();
-            survey.run.agent_completed(&summary, duration).await?;
-        }
-        Err(error) => drop(survey.run.agent_error(&error).await?),
+    let mut survey =
+        Survey { run: run.clone(), name, listing: folder.clone(), tools: tools(folder), pace: errand.pace, step: 0 };
+    match run.attended(survey.look(&errand)).await?.transpose()? {
+        Some(Ok(summary)) => drop(run.agent_completed(&summary, clock::now().since(started).as_millis()).await?),
+        Some(Err(error)) => drop(run.agent_error(&error).await?),
+        None => {}
     }
-    Ok(survey.run.end().await?)
+    Ok(run.end().await?)
 }
 
 struct Survey {
