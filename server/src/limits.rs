@@ -41,12 +41,20 @@ pub struct Limits {
     pub max_subscriptions: usize,
 
     /// Most frames from one connection in a second, on average (1 to 100000); more close with 4429
-    #[arg(long, env = "ACKWIRE_MAX_MESSAGES_PER_SECOND", default_value = "200", value_parser = number(1, 100_000))]
+    #[arg(long, env = "ACKWIRE_MAX_MESSAGES_PER_SECOND", default_value = "5000", value_parser = number(1, 100_000))]
     pub max_messages_per_second: u32,
 
     /// Most frames from one connection at once (1 to 100000)
-    #[arg(long, env = "ACKWIRE_MAX_MESSAGE_BURST", default_value = "400", value_parser = number(1, 100_000))]
+    #[arg(long, env = "ACKWIRE_MAX_MESSAGE_BURST", default_value = "10000", value_parser = number(1, 100_000))]
     pub max_message_burst: u32,
+
+    /// Most publishes from one connection in a second, on average (1 to 100000); more are rejected, to be tried again
+    #[arg(long, env = "ACKWIRE_MAX_PUBLISHES_PER_SECOND", default_value = "200", value_parser = number(1, 100_000))]
+    pub max_publishes_per_second: u32,
+
+    /// Most publishes from one connection at once (1 to 100000)
+    #[arg(long, env = "ACKWIRE_MAX_PUBLISH_BURST", default_value = "400", value_parser = number(1, 100_000))]
+    pub max_publish_burst: u32,
 
     /// How long a new connection may take for its `hello` (100ms to 5m); later ones close with 4408
     #[arg(long, env = "ACKWIRE_HELLO_DEADLINE", default_value = "10s", value_parser = hello_deadline)]

@@ -19,10 +19,15 @@ pub struct Limits {
     pub max_frame_bytes: usize,
     /// Most subscriptions at a time. Default 100.
     pub max_subscriptions: usize,
-    /// Frames from a client in a second, on average; at least 1. Default 200.
+    /// Frames from a client in a second, on average; at least 1. A quick client acks a thousand times a second; the limit
+    /// is for floods. Default 5,000.
     pub messages_per_second: u32,
-    /// Frames from a client at once; at least 1. Default 400.
+    /// Frames from a client at once; at least 1. Default 10,000.
     pub message_burst: u32,
+    /// Publishes from a client in a second, on average; at least 1. More are rejected, and tried again. Default 200.
+    pub publishes_per_second: u32,
+    /// Publishes from a client at once; at least 1. Default 400.
+    pub publish_burst: u32,
 }
 
 impl Default for Limits {
@@ -32,8 +37,10 @@ impl Default for Limits {
             heartbeat: Duration::from_secs(25),
             max_frame_bytes: 256 * 1024,
             max_subscriptions: 100,
-            messages_per_second: 200,
-            message_burst: 400,
+            messages_per_second: 5_000,
+            message_burst: 10_000,
+            publishes_per_second: 200,
+            publish_burst: 400,
         }
     }
 }
@@ -89,7 +96,8 @@ pub struct Connection {
     subscribed: BTreeSet<StreamName>,
     actions: VecDeque<Action>,
     unknown: u64,
-    bucket: Bucket,
+    messages: Bucket,
+    publishes: Bucket,
     heard_at: Instant,
     sent_at: Instant,
     /// When the server pinged; reset by any sign of life.
@@ -118,7 +126,8 @@ impl Connection {
             subscribed: BTreeSet::new(),
             actions: VecDeque::new(),
             unknown: 0,
-            bucket: Bucket::new(now, limits.messages_per_second, limits.message_burst),
+            messages: Bucket::new(now, limits.messages_per_second, limits.message_burst),
+            publishes: Bucket::new(now, limits.publishes_per_second, limits.publish_burst),
             heard_at: now,
             sent_at: now,
             pinged_at: None,
@@ -154,7 +163,7 @@ impl Connection {
             Ok(Decoded::Frame(ClientFrame::Hello(hello))) if self.stage == Stage::New => self.greet(hello),
             Ok(Decoded::Frame(ClientFrame::Hello(_))) => self.violate("a second `hello` frame"),
             Ok(_) if self.stage != Stage::Open => self.violate("a frame came before `hello`"),
-            Ok(Decoded::Publish(publish)) => self.actions.push_back(Action::Publish(publish)),
+            Ok(Decoded::Publish(publish)) => self.publish(now, publish),
             Ok(Decoded::Frame(frame)) => self.handle_frame(frame),
         }
     }
@@ -317,13 +326,25 @@ impl Connection {
         self.actions.push_back(Action::Subscribe(subscribe));
     }
 
+    fn publish(&mut self, now: Instant, publish: Publish) {
+        if self.publishes.take(now) {
+            return self.actions.push_back(Action::Publish(publish));
+        }
+        self.actions.push_back(Action::Send(ServerFrame::Rejected {
+            id: publish.id.into(),
+            stream: publish.stream.into(),
+            code: ErrorCode::TooManyRequests,
+            message: format!("more than {} publishes a second", self.limits.publishes_per_second),
+        }));
+    }
+
     /// Takes note of a message. `false` if it is to be ignored.
     fn hear(&mut self, now: Instant) -> bool {
         if self.stage == Stage::Closed {
             return false;
         }
         self.handle_sign_of_life(now);
-        if !self.bucket.take(now) {
+        if !self.messages.take(now) {
             let rate = self.limits.messages_per_second;
             self.close(CloseCode::TOO_MANY_REQUESTS, format!("more than {rate} messages a second"));
             return false;

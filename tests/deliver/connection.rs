@@ -154,12 +154,27 @@ fn the_limits_of_section_8() {
 #[test]
 fn too_many_messages_close_with_4429_and_the_allowance_grows_back() {
     let mut line = Line::open(None);
-    for _ in 0..399 {
+    for _ in 0..9_999 {
         assert_eq!(line.say(r#"{"type":"pong"}"#), [""; 0]);
     }
+    line.wait(1);
+    for _ in 0..5 {
+        assert_eq!(line.say(r#"{"type":"pong"}"#), [""; 0], "5,000 a second: five in a millisecond");
+    }
+    assert_eq!(line.say(r#"{"type":"pong"}"#), ["close 4429 more than 5000 messages a second"]);
+}
+
+#[test]
+fn aw_pub_2_too_many_publishes_are_rejected_and_the_connection_lives() {
+    let mut line = Line::open(None);
+    let publish = r#"{"type":"publish","stream":"s","id":"a","event_type":"t","data":1}"#;
+    for _ in 0..400 {
+        assert_eq!(line.say(publish).len(), 1);
+    }
+    let refused = line.say(publish);
+    assert!(refused[0].contains("Rejected") && refused[0].contains("TooManyRequests"), "{refused:?}");
     line.wait(5);
-    assert_eq!(line.say(r#"{"type":"pong"}"#), [""; 0], "200 a second: one every 5 ms");
-    assert_eq!(line.say(r#"{"type":"pong"}"#), ["close 4429 more than 200 messages a second"]);
+    assert!(!line.say(publish)[0].contains("Rejected"), "200 a second: one every 5 ms");
 }
 
 #[test]

@@ -83,6 +83,8 @@ impl Session {
             max_subscriptions: limits.max_subscriptions,
             messages_per_second: limits.max_messages_per_second,
             message_burst: limits.max_message_burst,
+            publishes_per_second: limits.max_publishes_per_second,
+            publish_burst: limits.max_publish_burst,
         };
         Self {
             name: uuid::Uuid::now_v7().to_string(),
