@@ -43,7 +43,8 @@ pub(super) fn routes() -> Router<Arc<App>> {
         .route("/operator/main.js", file(JAVASCRIPT, include_str!("../operator/main.js")))
         .route("/operator/views.js", file(JAVASCRIPT, include_str!("../operator/views.js")))
         .route("/operator/dom.js", file(JAVASCRIPT, include_str!("../operator/dom.js")))
-        .route("/operator/style.css", file("text/css; charset=utf-8", include_str!("../operator/style.css")));
+        .route("/operator/style.css", file("text/css; charset=utf-8", include_str!("../operator/style.css")))
+        .route("/operator/icon.svg", file("image/svg+xml", include_str!("../operator/icon.svg")));
     let page = PAGE_HEADERS.into_iter().fold(page, |page, (name, value)| {
         page.layer(SetResponseHeaderLayer::overriding(name, HeaderValue::from_static(value)))
     });

@@ -1,4 +1,5 @@
-// What the page shows of each thing.
+// What the page shows of each thing. On a phone the style sheet makes cards of rows; the roles keep them rows for those
+// who do not see that.
 
 import { list, make, setAttribute, setText } from "./dom.js";
 
@@ -6,7 +7,7 @@ const number = new Intl.NumberFormat("en");
 const time = new Intl.DateTimeFormat("en", { timeStyle: "medium", hourCycle: "h23" });
 
 const conditions = {
-  critical_unconfirmed: "Critical events are not confirmed in time",
+  critical_unconfirmed: "Critical events are not confirmed",
   run_silent: "A run has fallen silent",
   tool_slow: "A tool takes long",
   run_unstarted: "A run completed that had not started",
@@ -88,15 +89,24 @@ export function showStreams(parent, streams, now) {
     key: (stream) => stream.stream,
     create: (stream) => {
       const title = make("h3", {}, stream.stream);
-      const columns = ["Consumer", "Sent", "Confirmed", "Unsettled", "Troubled"];
-      const head = make("tr", {}, ...columns.map((name) => make("th", { scope: "col" }, name)));
-      const table = make("table", {}, make("thead", {}, head), make("tbody"));
+      const columns = ["Consumer", "Sent up to", "Settled up to", "Unsettled", "Troubled"];
+      const head = make(
+        "tr",
+        { role: "row" },
+        ...columns.map((name) => make("th", { scope: "col", role: "columnheader" }, name)),
+      );
+      const table = make(
+        "table",
+        { role: "table" },
+        make("thead", { role: "rowgroup" }, head),
+        make("tbody", { role: "rowgroup" }),
+      );
       const nobody = make("p", { class: "soft" }, "Nobody has subscribed.");
       return make("article", {}, make("header", {}, title, make("p", { class: "soft facts" })), table, nobody);
     },
     update: (article, stream) => {
       const [header, table, nobody] = article.children;
-      const size = `${number.format(stream.events)} events, ${bytes(stream.bytes)}`;
+      const size = `${number.format(stream.events)} ${stream.events === 1 ? "event" : "events"}, ${bytes(stream.bytes)}`;
       const ended = stream.ended ? ", ended" : "";
       setText(header.lastElementChild, `head ${number.format(stream.head)}${ended} · ${size} kept`);
       table.hidden = stream.consumers.length === 0;
@@ -121,16 +131,21 @@ function showConsumers(parent, stream, now) {
 }
 
 function consumerRow({ consumer, subject }) {
-  const name = make("th", { scope: "row" }, make("span", { class: "name" }, consumer), make("span", { class: "soft" }));
+  const name = make(
+    "th",
+    { scope: "row", role: "rowheader" },
+    make("span", { class: "name" }, consumer),
+    make("span", { class: "soft" }),
+  );
   if (subject) name.firstElementChild.append(make("span", { class: "soft" }, ` of ${subject}`));
-  const place = (label) => make("td", { "data-label": label }, make("span"), make("meter", { min: "0" }));
-  const plain = (label) => make("td", { "data-label": label });
+  const place = (label) => make("td", { role: "cell", "data-label": label }, make("span"), make("meter", { min: "0" }));
+  const plain = (label) => make("td", { role: "cell", "data-label": label });
   return make(
     "tr",
     { class: "consumer" },
     name,
-    place("Sent"),
-    place("Confirmed"),
+    place("Sent up to"),
+    place("Settled up to"),
     plain("Unsettled"),
     plain("Troubled"),
   );
@@ -141,8 +156,9 @@ function updateConsumer(row, consumer, head) {
   setAttribute(row, "data-connected", String(consumer.connected));
   setText(name.lastElementChild, consumer.connected ? "connected" : "away");
   place(sent, consumer.sent, head, "sent");
-  place(confirmed, consumer.confirmed, head, "confirmed");
-  setText(unsettled, number.format(consumer.unsettled));
+  place(confirmed, consumer.confirmed, head, "settled");
+  // What was sent to who is away, and not heard of, is not kept apart from what was not sent.
+  setText(unsettled, consumer.connected ? number.format(consumer.unsettled) : "–");
   setText(troubled, number.format(consumer.troubled));
   setAttribute(troubled, "data-trouble", consumer.troubled > 0 ? "" : null);
 }
@@ -158,11 +174,21 @@ function place(cell, seq, head, what) {
 
 function troublesRow({ consumer }) {
   const columns = ["Event", "State", "Attempt", "Next", "What went wrong last"];
-  const head = make("tr", {}, ...columns.map((name) => make("th", { scope: "col" }, name)));
+  const head = make(
+    "tr",
+    { role: "row" },
+    ...columns.map((name) => make("th", { scope: "col", role: "columnheader" }, name)),
+  );
   const caption = make("caption", {});
-  const table = make("table", { class: "troubles" }, caption, make("thead", {}, head), make("tbody"));
+  const table = make(
+    "table",
+    { class: "troubles", role: "table" },
+    caption,
+    make("thead", { role: "rowgroup" }, head),
+    make("tbody", { role: "rowgroup" }),
+  );
   setText(caption, `Troubled events of ${consumer}`);
-  return make("tr", { class: "nested" }, make("td", { colspan: "5" }, table));
+  return make("tr", { class: "nested", role: "row" }, make("td", { colspan: "5", role: "cell" }, table));
 }
 
 function updateTroubles(row, consumer, now) {
@@ -173,11 +199,15 @@ function updateTroubles(row, consumer, now) {
   list(table.tBodies[0], consumer.troubles, {
     key: (trouble) => `${trouble.seq}`,
     create: (trouble) => {
-      const id = make("th", { scope: "row", "data-label": "Event" }, `${number.format(trouble.seq)} `);
+      const id = make(
+        "th",
+        { scope: "row", role: "rowheader", "data-label": "Event" },
+        `${number.format(trouble.seq)} `,
+      );
       id.append(make("code", {}, trouble.id));
       if (trouble.priority === "critical") id.append(make("span", { class: "critical" }, " critical"));
-      const cell = (label) => make("td", { "data-label": label });
-      return make("tr", {}, id, cell("State"), cell("Attempt"), cell("Next"), cell("Last error"));
+      const cell = (label) => make("td", { role: "cell", "data-label": label });
+      return make("tr", { role: "row" }, id, cell("State"), cell("Attempt"), cell("Next"), cell("Last error"));
     },
     update: (line, trouble) => {
       const [, state, attempt, next, error] = line.children;
