@@ -1,12 +1,14 @@
 //! `ackwire-server`: the reference server as a program.
 
+mod healthcheck;
+
 use ackwire_server::{
     config::{Config, LogFormat, LogKind},
     log::{Log, MemoryLog, SqliteLog},
     run,
     shutdown::Signals,
 };
-use clap::Parser;
+use clap::{Parser, Subcommand};
 use std::{
     env,
     error::Error,
@@ -17,9 +19,29 @@ use std::{
 use tokio::net::TcpListener;
 use tracing_subscriber::EnvFilter;
 
+/// What the program is told: to serve, unless it says otherwise.
+#[derive(Parser)]
+#[command(name = "ackwire-server", version, about)]
+struct Program {
+    #[command(flatten)]
+    config: Config,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Asks the server that has these settings whether it lives, and fails if it does not
+    Healthcheck,
+}
+
 fn main() -> ExitCode {
-    let config = Config::parse();
-    match start(config) {
+    let Program { config, command } = Program::parse();
+    let done = match command {
+        None => start(config),
+        Some(Command::Healthcheck) => healthcheck::healthcheck(config.address()).map_err(Into::into),
+    };
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error}");

@@ -68,6 +68,14 @@ impl Client {
         }
     }
 
+    /// The next frame, whatever it is.
+    pub async fn any(&mut self) -> Value {
+        match self.message().await {
+            Some(Message::Text(text)) => serde_json::from_str(&text).unwrap(),
+            other => panic!("{other:?} instead of a frame"),
+        }
+    }
+
     /// Closes in order, and waits for the server's answer to that.
     pub async fn close(mut self) -> u16 {
         let (code, reason) = (1000.into(), "done".into());

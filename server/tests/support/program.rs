@@ -2,13 +2,19 @@
 
 use std::{
     io::{BufRead, BufReader},
+    path::Path,
     process::{Child, ChildStdout, Command, Stdio},
 };
 use tempfile::TempDir;
 
 /// The program with these flags, a folder of its own to work in, and no settings from outside.
 pub fn program(flags: &[&str], folder: &TempDir) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_ackwire-server"));
+    program_at(Path::new(env!("CARGO_BIN_EXE_ackwire-server")), flags, folder)
+}
+
+/// The same, of a copy of it.
+pub fn program_at(path: &Path, flags: &[&str], folder: &TempDir) -> Command {
+    let mut command = Command::new(path);
     command.args(flags).env_clear().current_dir(folder.path()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
 }
