@@ -12,6 +12,9 @@ pub struct Config {
     pub retries: u32,
     /// How long a retry waits. Default: up to 1 s, 2 s, 4 s, … 30 s, with full jitter.
     pub retry_backoff: Backoff,
+    /// Whether the shell is asked to send retries, by [`Feed::poll_retry`](super::Feed::poll_retry), instead of the
+    /// log's copy being sent again. Default no.
+    pub ask_for_retries: bool,
     /// Most events of a frame [AW-SEND-5]. Default 64.
     pub frame_events: u32,
     /// Most bytes of a frame's events; one event is always allowed. Default 32 KiB.
@@ -32,6 +35,7 @@ impl Default for Config {
             deadline: secs(30),
             retries: 3,
             retry_backoff: Backoff { base: secs(1), max: secs(30) },
+            ask_for_retries: false,
             frame_events: 64,
             frame_bytes: 32 * 1024,
             mark: Backoff { base: secs(1), max: secs(16) },

@@ -4,7 +4,7 @@ use std::{collections::VecDeque, sync::Arc};
 
 use super::link::{Link, Purpose, Reading, Timers};
 use super::record::{Phase, Record};
-use super::tracker::Due;
+use super::tracker::{Due, Verdict};
 use super::{Config, Entry, Notice, Tracker};
 use crate::base::{Instant, Rng};
 use crate::wire::{Epoch, LostRange, LostReason, Seq, SeqRange, ServerFrame, StreamName, encode_events, encode_server};
@@ -193,6 +193,9 @@ impl Feed {
         }
         for due in self.tracker.handle_due(now, &self.config, &mut self.rng) {
             match (due, &mut self.link) {
+                (Due::Retry(seq), Some(link)) if self.config.ask_for_retries && !self.tracker.is_requeued(seq) => {
+                    link.asks.insert(seq);
+                }
                 // What this connection has not been sent yet goes out in its turn, and with its new attempt.
                 // What is requeued waits for its turn there.
                 (Due::Retry(seq), Some(link)) if seq <= link.sent_upto || self.tracker.is_requeued(seq) => {
@@ -259,6 +262,29 @@ impl Feed {
         self.reads += 1;
         link.reading = Some(Reading { id: self.reads, purpose, range });
         Some(ReadRequest { id: self.reads, range, max_events, max_bytes })
+    }
+
+    /// An event that the shell is to send again, and the attempt that this is, with
+    /// [`ask_for_retries`](Config::ask_for_retries). Answer with [`handle_retried`](Self::handle_retried); after a new
+    /// `attach` it is asked anew.
+    pub fn poll_retry(&mut self) -> Option<(Seq, u32)> {
+        loop {
+            let seq = self.link.as_mut()?.asks.pop_first()?;
+            if let Some(record) = self.tracker.open.get(&seq) {
+                return Some((seq, record.attempt.saturating_add(1)));
+            }
+        }
+    }
+
+    /// What came of a retry by the shell: it counts as sent, or as failed, and the next one will come all the same.
+    pub fn handle_retried(&mut self, now: Instant, seq: Seq, outcome: Result<(), &str>) {
+        if self.link.is_none() {
+            return;
+        }
+        if self.tracker.retried(now, seq, outcome.err(), &self.config, &mut self.rng) == Verdict::Dead {
+            self.give_up(now, seq);
+        }
+        self.settle_down(now);
     }
 
     /// What happened, for logs, metrics and whoever waits.

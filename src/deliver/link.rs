@@ -46,6 +46,8 @@ pub(super) struct Link {
     pub resends: RangeSet,
     /// Due to be sent with a higher attempt.
     pub retries: BTreeSet<Seq>,
+    /// Due to be sent with a higher attempt by the shell.
+    pub asks: BTreeSet<Seq>,
     pub reading: Option<Reading>,
     pub read_failures: u32,
     pub ended_sent: bool,
@@ -109,6 +111,7 @@ impl Link {
             blocked: false,
             resends: RangeSet::new(),
             retries: BTreeSet::new(),
+            asks: BTreeSet::new(),
             reading: None,
             read_failures: 0,
             ended_sent: false,

@@ -29,7 +29,7 @@ pub use entry::Entry;
 pub use feed::{EventsOut, Feed, FeedFrame, Page, ReadRequest, Tail};
 pub use notice::{Counters, Notice};
 pub use operate::{MAX_REQUEUED, NotDone};
-pub use record::{DeadLetter, Delivery, Failure, MAX_ERRORS, State, Unsettled};
+pub use record::{DeadLetter, Delivery, Failure, MAX_ERRORS, State};
 pub use saved::Saved;
 pub use tracker::{MAX_DEAD_LETTERS, MAX_EXCEPTIONS, MAX_RECENT, Tracker};
 pub use troubled::Troubled;

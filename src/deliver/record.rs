@@ -179,6 +179,8 @@ pub struct Delivery {
     pub since: Option<Instant>,
     /// When something happens to it unless it is confirmed: its deadline, or its retry. `None` while no clock runs.
     pub due: Option<Instant>,
+    /// Whether it is unsettled, and the last that went wrong was its deadline.
+    pub expired: bool,
     /// When it was confirmed or given up, as far as that is remembered.
     pub settled_at: Option<Instant>,
     /// From the first sending to the confirmation, as far as that is remembered.
@@ -193,6 +195,7 @@ impl Delivery {
             sent_at: Some(record.sent_at),
             since: Some(record.since),
             due: record.due(),
+            expired: record.is_expired(),
             failures: record.failures.iter().cloned().collect(),
             ..Self::bare(record.state(), record.attempt)
         }
@@ -206,31 +209,10 @@ impl Delivery {
             sent_at: None,
             since: None,
             due: None,
+            expired: false,
             settled_at: None,
             latency: None,
             failures: Vec::new(),
         }
-    }
-}
-
-/// An event that was sent and is not settled.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Unsettled {
-    /// Its place in the stream.
-    pub seq: Seq,
-    /// Its id.
-    pub id: EventId,
-    /// Its priority.
-    pub priority: Priority,
-    /// Whether its deadline has passed and nothing came since.
-    pub expired: bool,
-    /// Where it stands.
-    pub delivery: Delivery,
-}
-
-impl Unsettled {
-    pub(super) fn of(seq: Seq, record: &Record) -> Self {
-        let (id, priority, expired) = (record.id.clone(), record.priority, record.is_expired());
-        Self { seq, id, priority, expired, delivery: Delivery::of(record) }
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ops::Bound;
 
-use super::record::{DeadLetter, Delivery, Failure, Phase, Record, State, Terms, Unsettled};
+use super::record::{DeadLetter, Delivery, Failure, Phase, Record, State, Terms};
 use super::{Config, Counters, Notice};
 use crate::base::{Instant, RangeSet, Rng};
 use crate::wire::{Epoch, Event, EventId, Filter, Seq, SeqRange};
@@ -124,9 +124,16 @@ impl Tracker {
         self.open.len()
     }
 
-    /// What is sent and unsettled, in the order of the stream.
-    pub fn unsettled_events(&self) -> impl Iterator<Item = Unsettled> {
-        self.open.iter().map(|(seq, record)| Unsettled::of(*seq, record))
+    /// Where what is not settled lies, up to `head`, ascending: sent or not, and what the filter excludes.
+    pub fn unsettled_ranges(&self, head: Seq) -> impl Iterator<Item = SeqRange> {
+        let mut settled = self.settled.clone();
+        let requeued = self.open.iter().filter(|(_, record)| record.is_requeued());
+        requeued.filter_map(|(seq, _)| SeqRange::single(*seq)).for_each(|single| settled.remove(single));
+        let all: Vec<SeqRange> = SeqRange::new(Seq::ZERO, head)
+            .into_iter()
+            .flat_map(|all| settled.missing(all).collect::<Vec<_>>())
+            .collect();
+        all.into_iter()
     }
 
     /// How many entries its memory is made of: ranges, unsettled events, due times, remembered confirmations, dead
@@ -227,6 +234,30 @@ impl Tracker {
         let (attempt, deadline) = (record.attempt, record.terms.deadline(config));
         self.set_phase(now, seq, Phase::Unsettled { deadline: Some(now + deadline) });
         attempt
+    }
+
+    /// The shell was asked to send it again. With a `failure` it did not, which counts as this attempt's end.
+    pub(super) fn retried(
+        &mut self,
+        now: Instant,
+        seq: Seq,
+        failure: Option<&str>,
+        config: &Config,
+        rng: &mut Rng,
+    ) -> Verdict {
+        let Some(record) = self.open.get_mut(&seq) else { return Verdict::Ignored };
+        let Phase::Waiting { .. } = record.phase else { return Verdict::Ignored };
+        record.attempt = record.attempt.saturating_add(1);
+        self.dirty = true;
+        let Some(failure) = failure else {
+            self.counters.retries += 1;
+            self.notices.push_back(Notice::Retrying { seq, id: record.id.clone(), attempt: record.attempt });
+            let deadline = record.terms.deadline(config);
+            self.set_phase(now, seq, Phase::Unsettled { deadline: Some(now + deadline) });
+            return Verdict::Waiting;
+        };
+        record.note_failure(now, failure, false);
+        self.retry_or_bury(now, seq, false, true, config, rng)
     }
 
     /// An event goes out once more because its frame was lost: the same attempt, and the deadline starts anew.

@@ -57,10 +57,14 @@ pub fn event(n: u64) -> Event {
 impl Bench {
     /// A log with events 1 to `events`.
     pub fn new(events: u64) -> Self {
+        Self::with_config(events, Config::default())
+    }
+
+    pub fn with_config(events: u64, config: Config) -> Self {
         let tail = Tail { epoch: epoch("one"), oldest: seq(1), head: Seq::ZERO, ended: false };
         let stream = StreamName::new("run:1").unwrap();
         let mut bench = Self {
-            feed: Feed::new(stream, Tracker::new(epoch("one")), Config::default(), 7),
+            feed: Feed::new(stream, Tracker::new(epoch("one")), config, 7),
             now: Instant::from_millis(1_000_000),
             notices: Vec::new(),
             log: Vec::new(),

@@ -1,6 +1,7 @@
 //! The sending end by itself, on virtual time.
 #![cfg(not(target_arch = "wasm32"))]
 
+mod asking;
 mod beginning;
 mod bench;
 mod confirming;

@@ -1,0 +1,66 @@
+//! Retries that the application sends itself.
+
+use crate::bench::{Bench, event};
+use ackwire::deliver::{Config, State};
+use ackwire::wire::From;
+
+fn bench() -> Bench {
+    let mut bench = Bench::with_config(1, Config { ask_for_retries: true, ..Config::default() });
+    bench.subscribe(From::Start);
+    bench
+}
+
+/// Time passes until the application is asked.
+fn asked(bench: &mut Bench) -> (u64, u32) {
+    loop {
+        bench.next_timer();
+        if let Some((seq, attempt)) = bench.feed.poll_retry() {
+            return (seq.get(), attempt);
+        }
+    }
+}
+
+#[test]
+fn the_application_is_asked_and_its_yes_counts_as_sent_again() {
+    let mut bench = bench();
+    bench.nack(1, 1);
+    assert_eq!(asked(&mut bench), (1, 2));
+    bench.feed.handle_retried(bench.now, event(1).seq, Ok(()));
+    assert_eq!(bench.drain(), [""; 0], "the log's copy is not sent");
+    assert_eq!((bench.state(1), bench.delivery(1).attempt), (State::Retrying, 2));
+    assert_eq!(bench.feed.confirm(bench.now, &event(1)), Ok(true));
+}
+
+#[test]
+fn a_retry_whose_send_failed_counted_as_a_success() {
+    let mut bench = bench();
+    bench.nack(1, 1);
+    for attempt in 2..=4 {
+        assert_eq!(asked(&mut bench), (1, attempt), "the next retry still happens");
+        bench.feed.handle_retried(bench.now, event(1).seq, Err("the model is gone"));
+        assert_eq!(bench.feed.tracker().counters().retries, 0);
+        assert_eq!(bench.delivery(1).failures.last().unwrap().message, "the model is gone");
+    }
+    assert_eq!((bench.drain(), bench.state(1)), (vec!["lost (0,1] failed".to_owned()], State::Dead));
+}
+
+#[test]
+fn what_was_confirmed_while_the_application_was_asked_stays_confirmed() {
+    let mut bench = bench();
+    bench.nack(1, 1);
+    asked(&mut bench);
+    bench.ack(1);
+    bench.feed.handle_retried(bench.now, event(1).seq, Err("too late"));
+    assert_eq!(bench.state(1), State::Confirmed);
+}
+
+#[test]
+fn who_comes_back_is_asked_for_anew() {
+    let mut bench = bench();
+    bench.nack(1, 1);
+    asked(&mut bench);
+    bench.feed.detach();
+    bench.feed.handle_retried(bench.now, event(1).seq, Ok(()));
+    bench.subscribe(crate::bench::position(0));
+    assert_eq!(bench.delivery(1).attempt, 2, "the page that is back was sent the log's copy");
+}
