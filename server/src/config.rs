@@ -1,6 +1,6 @@
 //! What the server is told: flags, each also an environment variable.
 
-use ackwire::base;
+use ackwire::{base, deliver};
 use clap::{Args, Parser, ValueEnum};
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
@@ -11,7 +11,7 @@ use std::{
 use crate::{
     alerts::Thresholds,
     auth::{Auth, Expected},
-    limits::{Limits, span},
+    limits::{Limits, MAX_RETRIES, span},
     log::Retention,
     origins::Origins,
 };
@@ -56,6 +56,10 @@ pub struct Config {
     /// commas)
     #[arg(long = "allow-origin", env = "ACKWIRE_ALLOW_ORIGIN", value_delimiter = ',', value_parser = origin)]
     pub allow_origins: Vec<String>,
+
+    /// How long a confirmation may take, and what happens then.
+    #[command(flatten)]
+    pub delivery: Delivery,
 
     /// What clients and producers may ask for.
     #[command(flatten)]
@@ -102,6 +106,42 @@ pub enum LogFormat {
     Text,
     /// One JSON object a line.
     Json,
+}
+
+/// Deadlines and retries, as flags [AW-SEND-2]. An event may bring its own.
+#[derive(Args, Clone, Debug, PartialEq, Eq)]
+#[command(next_help_heading = "Delivery")]
+pub struct Delivery {
+    /// How long a consumer has to confirm an event (10ms to 24h)
+    #[arg(long = "delivery-deadline", env = "ACKWIRE_DELIVERY_DEADLINE", default_value = "30s", value_parser = deadline)]
+    pub deadline: Duration,
+
+    /// How often an event that failed or timed out is sent again (0 to 100)
+    #[arg(long = "delivery-retries", env = "ACKWIRE_DELIVERY_RETRIES", default_value_t = 3,
+        value_parser = clap::value_parser!(u32).range(0..=i64::from(MAX_RETRIES)))]
+    pub retries: u32,
+
+    /// How long the first retry waits at most; the next ones twice, four times, … as long (1ms to 1h)
+    #[arg(long = "delivery-backoff", env = "ACKWIRE_DELIVERY_BACKOFF", default_value = "1s", value_parser = backoff)]
+    pub backoff: Duration,
+
+    /// How long any retry waits at most (1ms to 1h)
+    #[arg(long = "delivery-backoff-max", env = "ACKWIRE_DELIVERY_BACKOFF_MAX", default_value = "30s",
+        value_parser = backoff)]
+    pub backoff_max: Duration,
+}
+
+impl Delivery {
+    /// In the words of the core.
+    pub fn feed(&self) -> deliver::Config {
+        let millis = |span: Duration| base::Duration::from_millis(span.as_millis() as u64);
+        deliver::Config {
+            deadline: millis(self.deadline),
+            retries: self.retries,
+            retry_backoff: base::Backoff { base: millis(self.backoff), max: millis(self.backoff_max) },
+            ..deliver::Config::default()
+        }
+    }
 }
 
 /// Retention, as flags.
@@ -265,6 +305,14 @@ fn origin(text: &str) -> Result<String, String> {
         Some(place) if !place.is_empty() && !place.contains(['/', '*']) => Ok(text.to_owned()),
         _ => Err("an origin is http:// or https://, a host, and a port if it is unusual, without a path".into()),
     }
+}
+
+fn deadline(text: &str) -> Result<Duration, String> {
+    span(text, Duration::from_millis(10), Duration::from_secs(24 * 60 * 60))
+}
+
+fn backoff(text: &str) -> Result<Duration, String> {
+    span(text, Duration::from_millis(1), Duration::from_secs(60 * 60))
 }
 
 fn age(text: &str) -> Result<Duration, String> {

@@ -24,7 +24,7 @@ pub mod trouble;
 
 pub use run::{RunError, run};
 
-use ackwire::{base, deliver};
+use ackwire::base;
 use axum::Router;
 use std::sync::{
     Arc,
@@ -70,7 +70,8 @@ impl App {
         let (auth, origins) = (config.auth()?, config.origins());
         let monitor = Monitor::new(config.alerts.thresholds());
         let log: Arc<dyn Log> = Arc::new(WatchedLog::new(log, monitor.clone()));
-        let hub = Hub::new(log.clone(), monitor, deliver::Config::default(), config.limits.max_connections);
+        let limits = &config.limits;
+        let hub = Hub::new(log.clone(), monitor, config.delivery.feed(), limits.max_connections, limits.max_waiters);
         Ok(Arc::new(Self {
             hub,
             config,

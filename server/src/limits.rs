@@ -36,6 +36,10 @@ pub struct Limits {
     #[arg(long, env = "ACKWIRE_MAX_CONNECTIONS", default_value = "10000", value_parser = bytes(1, 1_000_000))]
     pub max_connections: usize,
 
+    /// Most callers that wait for confirmations at a time (1 to 1000000)
+    #[arg(long, env = "ACKWIRE_MAX_WAITERS", default_value = "1000", value_parser = bytes(1, 1_000_000))]
+    pub max_waiters: usize,
+
     /// Most subscriptions of one connection (1 to 10000)
     #[arg(long, env = "ACKWIRE_MAX_SUBSCRIPTIONS", default_value = "100", value_parser = bytes(1, 10_000))]
     pub max_subscriptions: usize,

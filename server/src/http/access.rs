@@ -14,6 +14,7 @@ use super::ApiError;
 use crate::{
     App,
     auth::{AuthError, Identity},
+    hub::Selection,
 };
 
 /// Who sends these headers.
@@ -39,6 +40,28 @@ impl FromRequestParts<Arc<App>> for Readable {
         }
         Err(ApiError::forbidden(format!("the token's `ackwire.read` does not cover the stream `{stream}`")))
     }
+}
+
+/// The stream that a path names, and who may read it, or write to it, or operates the server.
+pub(super) struct Reader(pub(super) StreamName, pub(super) Identity);
+
+impl FromRequestParts<Arc<App>> for Reader {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, ApiError> {
+        let identity = identify(app, &parts.headers)?;
+        let stream = stream_name(parts, app).await?;
+        if identity.may_read(&stream) || identity.may_write(&stream) || identity.may_operate() {
+            return Ok(Self(stream, identity));
+        }
+        Err(ApiError::forbidden(format!("the token's `ackwire.read` does not cover the stream `{stream}`")))
+    }
+}
+
+/// Whose deliveries they see: everyone's, who may write to the stream or operates the server, others their own.
+pub(super) fn confined(identity: &Identity, stream: &StreamName) -> Selection {
+    let sees_all = identity.may_operate() || identity.may_write(stream);
+    Selection { subject: (!sees_all).then(|| identity.subject.clone()), ..Selection::default() }
 }
 
 /// The stream that a path names, for someone who may write to it.

@@ -1,4 +1,5 @@
-//! What became of events, over HTTP.
+//! What became of events, over HTTP. Who reads a stream sees what became of its events for consumers of their own; its
+//! producers and operators see everyone's.
 
 use ackwire::wire::{ErrorCode, Event, EventId, SeqRange, StreamName};
 use axum::{
@@ -9,32 +10,86 @@ use axum::{
 use serde_json::{Value, json};
 use std::sync::Arc;
 
-use super::{ApiError, access::Readable, streams::existing};
-use crate::{App, log::PageLimit};
+use super::{
+    ApiError,
+    access::{Reader, confined},
+    query::{DeliveryQuery, WaitQuery},
+    streams::existing,
+};
+use crate::{
+    App,
+    hub::{Listing, WaitError},
+    log::PageLimit,
+};
 
-/// `GET /v1/streams/{stream}/events/{id}`: the event, and what became of it for each consumer of the stream.
+/// `GET /v1/streams/{stream}/events/{id}`: the event, and what became of it for each consumer of the stream. With
+/// `?wait=confirmed&consumer=any|all|NAME&timeout_ms=`, answers once that is known or the time is over, and says what
+/// came of it in `waited`.
 pub(super) async fn event(
     State(app): State<Arc<App>>,
-    Readable(stream): Readable,
+    Reader(stream, identity): Reader,
     Path((_, id)): Path<(String, String)>,
+    wait: WaitQuery,
 ) -> Result<Json<Value>, ApiError> {
     existing(&app, &stream).await?;
     let event = find(&app, &stream, &id).await?;
-    let deliveries = app.hub.status(&stream, &event).await?;
-    Ok(Json(json!({ "event": event, "deliveries": deliveries })))
+    let selection = confined(&identity, &stream);
+    let waited = match wait.wait()? {
+        Some((awaited, within)) => Some(app.hub.wait(&stream, &event, &awaited, &selection, within).await?),
+        None => None,
+    };
+    let deliveries = app.hub.selected(&stream, &event, &selection).await?;
+    let deliveries: Vec<_> = deliveries.into_iter().map(|(view, _)| view).collect();
+    let mut answer = json!({ "event": event, "deliveries": deliveries });
+    if let Some(waited) = waited {
+        answer["waited"] = json!(waited);
+    }
+    Ok(Json(answer))
 }
 
 /// `GET /v1/streams/{stream}/consumers`: who has subscribed to it, and how far they are.
 pub(super) async fn consumers(
     State(app): State<Arc<App>>,
-    Readable(stream): Readable,
+    Reader(stream, identity): Reader,
 ) -> Result<Json<Value>, ApiError> {
     existing(&app, &stream).await?;
-    let consumers = app.hub.consumers(&stream).await?;
+    let selection = confined(&identity, &stream);
+    let mut consumers = app.hub.consumers(&stream).await?;
+    consumers.retain(|view| selection.subject.as_ref().is_none_or(|subject| *subject == view.subject));
     Ok(Json(json!({ "stream": stream, "consumers": consumers })))
 }
 
-async fn find(app: &App, stream: &StreamName, id: &str) -> Result<Event, ApiError> {
+/// `GET /v1/streams/{stream}/pending?consumer=&run_id=&thread_id=&limit=`: what is not settled, for each consumer.
+pub(super) async fn pending(app: State<Arc<App>>, reader: Reader, query: DeliveryQuery) -> ListAnswer {
+    list(app, reader, query, Listing::Pending).await
+}
+
+/// `GET /v1/streams/{stream}/expired?…`: what was not confirmed in time, and is not settled by now.
+pub(super) async fn expired(app: State<Arc<App>>, reader: Reader, query: DeliveryQuery) -> ListAnswer {
+    list(app, reader, query, Listing::Expired).await
+}
+
+/// `GET /v1/streams/{stream}/dead-letters?…`: what failed for good, and was neither requeued nor discarded.
+pub(super) async fn dead_letters(app: State<Arc<App>>, reader: Reader, query: DeliveryQuery) -> ListAnswer {
+    list(app, reader, query, Listing::DeadLetters).await
+}
+
+type ListAnswer = Result<Json<Value>, ApiError>;
+
+async fn list(
+    State(app): State<Arc<App>>,
+    Reader(stream, identity): Reader,
+    query: DeliveryQuery,
+    listing: Listing,
+) -> ListAnswer {
+    existing(&app, &stream).await?;
+    let (selection, limit) = query.selection(confined(&identity, &stream))?;
+    let events = app.hub.list(&stream, listing, &selection, limit).await?;
+    Ok(Json(json!({ "stream": stream, "events": events })))
+}
+
+/// An event by its id.
+pub(super) async fn find(app: &App, stream: &StreamName, id: &str) -> Result<Event, ApiError> {
     let unknown = || {
         let message = format!("the stream `{stream}` has no event with this id, or no longer");
         ApiError::new(StatusCode::NOT_FOUND, ErrorCode::UnknownEvent, message)
@@ -44,4 +99,15 @@ async fn find(app: &App, stream: &StreamName, id: &str) -> Result<Event, ApiErro
     let single = SeqRange::single(seq).ok_or_else(unknown)?;
     let page = app.log.read(stream, single, PageLimit { events: 1, bytes: 1 }).await?;
     page.entries.first().map(|entry| entry.event().clone()).ok_or_else(unknown)
+}
+
+impl From<WaitError> for ApiError {
+    fn from(error: WaitError) -> Self {
+        match error {
+            WaitError::TooMany(_) => {
+                Self::new(StatusCode::TOO_MANY_REQUESTS, ErrorCode::TooManyRequests, error.to_string())
+            }
+            WaitError::Log(error) => error.into(),
+        }
+    }
 }

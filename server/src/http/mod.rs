@@ -6,6 +6,7 @@ mod deliveries;
 mod error;
 mod health;
 mod observe;
+mod operations;
 mod operator;
 mod pages;
 mod query;
@@ -42,6 +43,13 @@ fn routes(app: &Arc<App>) -> Router<Arc<App>> {
         .route("/v1/streams/{stream}", get(streams::show))
         .route("/v1/streams/{stream}/events", get(streams::events).post(streams::append))
         .route("/v1/streams/{stream}/events/{id}", get(deliveries::event))
+        .route("/v1/streams/{stream}/events/{id}/confirm", post(operations::confirm))
+        .route("/v1/streams/{stream}/events/{id}/fail", post(operations::fail))
+        .route("/v1/streams/{stream}/pending", get(deliveries::pending))
+        .route("/v1/streams/{stream}/expired", get(deliveries::expired))
+        .route("/v1/streams/{stream}/dead-letters", get(deliveries::dead_letters))
+        .route("/v1/streams/{stream}/dead-letters/{id}/requeue", post(operations::requeue))
+        .route("/v1/streams/{stream}/dead-letters/{id}/discard", post(operations::discard))
         .route("/v1/streams/{stream}/consumers", get(deliveries::consumers))
         .route("/v1/streams/{stream}/end", post(streams::end))
         .route("/v1/socket", any(socket::open))

@@ -8,18 +8,20 @@ use axum::{
     http::{HeaderMap, StatusCode},
     response::{IntoResponse, Response},
 };
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use super::{
     ApiError,
     access::{Readable, Writable, identify},
     body,
-    query::PageQuery,
-    views::{AppendedView, EventsView, StreamView, StreamsView},
+    deliveries::find,
+    query::{PageQuery, WaitQuery},
+    views::{AppendedView, EventsView, StreamView, StreamsView, WaitedView},
 };
 use crate::{
     App,
-    log::{PageLimit, Tail},
+    hub::{Awaited, Selection},
+    log::{PageLimit, Placed, Tail},
 };
 
 /// Most events in an answer.
@@ -29,18 +31,43 @@ const MAX_PAGE_BYTES: usize = 4 * 1024 * 1024;
 /// Most streams in an answer.
 const MAX_PAGE_STREAMS: usize = 1000;
 
-/// `POST /v1/streams/{stream}/events`: appends all events of the body or none; 201, or 200 if it had them all.
+/// `POST /v1/streams/{stream}/events`: appends all events of the body or none; 201, or 200 if it had them all. With
+/// `?wait=confirmed&consumer=any|all|NAME&timeout_ms=`, answers once it is known of each of them whether it was
+/// confirmed, or the time is over, and says what came of them in `waited`, in their order.
 pub(super) async fn append(
     State(app): State<Arc<App>>,
     Writable(stream): Writable,
+    wait: WaitQuery,
     headers: HeaderMap,
     content: Body,
 ) -> Result<Response, ApiError> {
+    let wait = wait.wait()?;
     let events = body::read_events(&headers, content, &app.config.limits).await?;
     let appended = app.log.append(&stream, events).await?;
     let known = appended.events.iter().all(|event| event.duplicate);
     let status = if known { StatusCode::OK } else { StatusCode::CREATED };
-    Ok((status, Json(AppendedView { stream, epoch: appended.epoch, events: appended.events })).into_response())
+    let waited = match wait {
+        Some((awaited, within)) => Some(wait_for_all(&app, &stream, &appended.events, &awaited, within).await?),
+        None => None,
+    };
+    let view = AppendedView { stream, epoch: appended.epoch, events: appended.events, waited };
+    Ok((status, Json(view)).into_response())
+}
+
+/// What came of each event. That the events are appended stays true whatever comes of the wait.
+async fn wait_for_all(
+    app: &App,
+    stream: &StreamName,
+    events: &[Placed],
+    awaited: &Awaited,
+    within: Duration,
+) -> Result<Vec<WaitedView>, ApiError> {
+    let waits = events.iter().map(async |placed| {
+        let event = find(app, stream, &placed.id).await?;
+        let waited = app.hub.wait(stream, &event, awaited, &Selection::default(), within).await;
+        Ok(WaitedView::new(placed.id.clone(), waited))
+    });
+    futures_util::future::try_join_all(waits).await
 }
 
 /// `POST /v1/streams/{stream}/end`: the stream takes no more events.

@@ -1,9 +1,12 @@
 //! The shapes of the answers.
 
-use ackwire::wire::{Epoch, Event, Seq, StreamName};
+use ackwire::wire::{Epoch, Event, EventId, Seq, StreamName};
 use serde::Serialize;
 
-use crate::log::{Placed, Tail};
+use crate::{
+    hub::{Outcome, WaitError},
+    log::{Placed, Tail},
+};
 
 /// What became of an append.
 #[derive(Serialize)]
@@ -11,6 +14,37 @@ pub(super) struct AppendedView {
     pub(super) stream: StreamName,
     pub(super) epoch: Epoch,
     pub(super) events: Vec<Placed>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) waited: Option<Vec<WaitedView>>,
+}
+
+/// What came of waiting for an event.
+#[derive(Serialize)]
+pub(super) struct WaitedView {
+    id: EventId,
+    #[serde(flatten)]
+    outcome: WaitOutcome,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum WaitOutcome {
+    Known(Outcome),
+    /// Nobody waited: the event is appended all the same, so this is no error of the request.
+    NotWaited {
+        outcome: &'static str,
+        message: String,
+    },
+}
+
+impl WaitedView {
+    pub(super) fn new(id: EventId, waited: Result<Outcome, WaitError>) -> Self {
+        let outcome = waited.map_or_else(
+            |error| WaitOutcome::NotWaited { outcome: "not_waited", message: error.to_string() },
+            WaitOutcome::Known,
+        );
+        Self { id, outcome }
+    }
 }
 
 /// Where a stream stands, for people and programs.

@@ -4,26 +4,36 @@
 //! it has changed, and lets it go once it is saved and nobody is connected.
 
 mod depths;
+mod operations;
+mod retry;
 mod saver;
 mod seats;
 mod slot;
+mod tracked;
 mod troubles;
 mod views;
+mod waiting;
 
 pub use depths::Depths;
+pub use operations::OperationError;
+pub(crate) use retry::RetryCallback;
 pub use seats::{Order, Seat};
 pub use slot::Slot;
+pub use tracked::{Listing, Selection, TrackedView};
 pub use troubles::{TroubleView, TroubledConsumer};
 pub use views::{ConsumerView, DeliveryView};
+pub use waiting::{Awaited, Outcome, WaitError};
 
 use ackwire::{
     base::Duration,
     deliver::{Config, Saved, Tail, Tracker},
-    wire::{ConsumerId, StreamName},
+    wire::{ConsumerId, EventId, EventType, StreamName},
 };
+use serde_json::value::RawValue;
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, Once, PoisonError},
+    fmt::Display,
+    sync::{Arc, Mutex, MutexGuard, Once, OnceLock, PoisonError},
 };
 use tokio::sync::{Notify, watch};
 
@@ -32,6 +42,7 @@ use crate::{
     monitor::Monitor,
 };
 use seats::Seats;
+use waiting::Waiters;
 
 type Key = (StreamName, ConsumerKey);
 
@@ -41,6 +52,8 @@ pub struct Hub {
     config: Config,
     slots: Mutex<HashMap<Key, Arc<Slot>>>,
     seats: Seats,
+    waiters: Waiters,
+    retry: OnceLock<RetryCallback>,
     /// Slots that have changed since they were saved, each once.
     dirty: Mutex<Vec<Arc<Slot>>>,
     is_dirty: Notify,
@@ -52,18 +65,45 @@ pub struct Hub {
 
 impl Hub {
     /// A hub over a log. It saves what changes from a task of its own, which ends with it.
-    pub fn new(log: Arc<dyn Log>, monitor: Arc<Monitor>, config: Config, max_connections: usize) -> Arc<Self> {
+    pub fn new(
+        log: Arc<dyn Log>,
+        monitor: Arc<Monitor>,
+        config: Config,
+        max_connections: usize,
+        max_waiters: usize,
+    ) -> Arc<Self> {
         Arc::new(Self {
             log,
             config,
             slots: Mutex::default(),
             seats: Seats::new(max_connections),
+            waiters: Waiters::new(max_waiters),
+            retry: OnceLock::new(),
             dirty: Mutex::default(),
             is_dirty: Notify::new(),
             draining: watch::channel(None).0,
             monitor,
             saver: Once::new(),
         })
+    }
+
+    /// Has the application send events again itself, from now on: it is asked, for each retry, with the event's id, type
+    /// and data and the attempt that this is, within 30 s. `true` counts as sent again, and the log's copy is not sent;
+    /// `false`, an error or a panic goes into the event's history and uses the attempt up, and the next retry comes all
+    /// the same. How the consumer then confirms is the application's matter ([`Hub::confirm`]).
+    ///
+    /// To be called once, before anybody connects; a later call changes nothing and answers `false`.
+    pub fn on_retry<F, A, E>(&self, callback: F) -> bool
+    where
+        F: Fn(EventId, EventType, Box<RawValue>, u32) -> A + Send + Sync + 'static,
+        A: Future<Output = Result<bool, E>> + Send + 'static,
+        E: Display,
+    {
+        self.retry.set(RetryCallback::new(callback)).is_ok()
+    }
+
+    pub(crate) fn retry(&self) -> Option<&RetryCallback> {
+        self.retry.get()
     }
 
     /// The streams.
@@ -112,7 +152,8 @@ impl Hub {
         self.saver.call_once(|| drop(tokio::spawn(saver::run(Arc::downgrade(self)))));
         let slot = self.slot(stream, key);
         let tail = tail(self.log.tail(stream).await?);
-        slot.load(&self.log, &tail, self.config).await?;
+        let config = Config { ask_for_retries: self.retry.get().is_some(), ..self.config };
+        slot.load(&self.log, &tail, config).await?;
         Ok((slot, tail))
     }
 

@@ -8,7 +8,7 @@ use std::sync::{
     Arc, Mutex, Weak,
     atomic::{AtomicBool, Ordering},
 };
-use tokio::sync::OnceCell;
+use tokio::sync::{Notify, OnceCell};
 
 use super::{Hub, lock, parse};
 use crate::log::{ConsumerKey, Log, LogError};
@@ -21,6 +21,8 @@ pub struct Slot {
     state: OnceCell<Mutex<State>>,
     /// Whether it waits to be saved.
     is_queued: AtomicBool,
+    /// Tells the connection that something was done to the feed.
+    stirred: Arc<Notify>,
 }
 
 struct State {
@@ -32,7 +34,14 @@ struct State {
 impl Slot {
     pub(super) fn new(hub: &Arc<Hub>, stream: &StreamName, key: &ConsumerKey) -> Self {
         let (stream, key) = (stream.clone(), key.clone());
-        Self { hub: Arc::downgrade(hub), stream, key, state: OnceCell::new(), is_queued: AtomicBool::new(false) }
+        Self {
+            hub: Arc::downgrade(hub),
+            stream,
+            key,
+            state: OnceCell::new(),
+            is_queued: AtomicBool::new(false),
+            stirred: Arc::default(),
+        }
     }
 
     pub(super) async fn load(&self, log: &Arc<dyn Log>, tail: &Tail, config: Config) -> Result<(), LogError> {
@@ -71,6 +80,28 @@ impl Slot {
             self.queue();
         }
         Some(changed)
+    }
+
+    /// Changes the feed from outside of its connection, which takes what the feed has to say about it.
+    pub(super) fn operate<T>(self: &Arc<Self>, change: impl FnOnce(&mut Feed) -> T) -> Option<T> {
+        let mut state = lock(self.state.get()?);
+        let changed = change(&mut state.feed);
+        state.feed.take_dirty();
+        let unheard: Vec<Notice> = match state.owner {
+            Some(_) => Vec::new(),
+            None => std::iter::from_fn(|| state.feed.poll_notice()).collect(),
+        };
+        drop(state);
+        self.stirred.notify_one();
+        unheard.iter().for_each(|notice| self.note(notice));
+        // Being saved is also what lets it leave the memory.
+        self.queue();
+        Some(changed)
+    }
+
+    /// Is notified when something was done to the feed from outside.
+    pub(crate) fn stirred(&self) -> Arc<Notify> {
+        self.stirred.clone()
     }
 
     /// The connection no longer wants the stream.
@@ -123,6 +154,9 @@ impl Slot {
             hub.monitor().observe(&self.stream, &self.key, notice);
         }
         let (stream, consumer) = (&self.stream, &self.key.consumer);
+        if let (Notice::Confirmed { seq, .. } | Notice::Dead { seq, .. }, Some(hub)) = (notice, self.hub.upgrade()) {
+            hub.waiters.wake(stream, *seq);
+        }
         match notice {
             Notice::Confirmed { seq, attempt, latency, late, .. } => {
                 let latency_ms = latency.as_millis();

@@ -7,7 +7,7 @@ use ackwire::{
 use serde::Serialize;
 use std::{collections::BTreeMap, sync::Arc};
 
-use super::{Hub, Slot, lock, parse};
+use super::{Hub, Selection, Slot, lock, parse};
 use crate::log::{ConsumerKey, LogError};
 
 /// What became of an event for one consumer. Times are milliseconds since 1970.
@@ -24,6 +24,10 @@ pub struct DeliveryView {
     pub attempt: u32,
     /// When it was first sent, as far as that is remembered.
     pub sent_at: Option<u64>,
+    /// Since when it is in its state, as far as that is remembered.
+    pub since: Option<u64>,
+    /// When its deadline passes or its retry goes out; `None` while no clock runs.
+    pub due_at: Option<u64>,
     /// When it was confirmed, as far as that is remembered.
     pub confirmed_at: Option<u64>,
     /// From the first sending to the confirmation, as far as that is remembered.
@@ -75,22 +79,40 @@ impl ConsumerView {
 impl Hub {
     /// What became of an event, for each consumer of the stream.
     pub async fn status(&self, stream: &StreamName, event: &Event) -> Result<Vec<DeliveryView>, LogError> {
-        self.each(stream, |key, tracker, _| {
+        let deliveries = self.selected(stream, event, &Selection::default()).await?;
+        Ok(deliveries.into_iter().map(|(view, _)| view).collect())
+    }
+
+    /// What became of an event for those that are selected, and whether each is subscribed now. The event's own meta is
+    /// not asked.
+    pub async fn selected(
+        &self,
+        stream: &StreamName,
+        event: &Event,
+        selection: &Selection,
+    ) -> Result<Vec<(DeliveryView, bool)>, LogError> {
+        let views = self.each(stream, |key, tracker, is_subscribed| {
+            if !selection.takes(key) {
+                return None;
+            }
             let delivery = tracker.delivery(event);
             let settled_at = delivery.settled_at.filter(|_| delivery.state == State::Confirmed);
-            DeliveryView {
+            let view = DeliveryView {
                 consumer: key.consumer.clone(),
                 subject: key.subject.clone(),
                 state: delivery.state,
                 attempt: delivery.attempt,
                 sent_at: delivery.sent_at.map(|at| at.as_millis()),
+                since: delivery.since.map(|at| at.as_millis()),
+                due_at: delivery.due.map(|at| at.as_millis()),
                 confirmed_at: settled_at.map(|at| at.as_millis()),
                 latency_ms: delivery.latency.map(|span| span.as_millis()),
                 last_error: delivery.failures.last().map(|failure| failure.message.clone()),
                 failures: delivery.failures,
-            }
-        })
-        .await
+            };
+            Some((view, is_subscribed))
+        });
+        Ok(views.await?.into_iter().flatten().collect())
     }
 
     /// Every consumer of the stream, in the order of their names.

@@ -2,7 +2,7 @@
 
 use ackwire::{
     deliver::{Page, ReadRequest, Tail},
-    wire::{Publish, Seq, StreamName},
+    wire::{Publish, Seq, SeqRange, StreamName},
 };
 use futures_util::{
     StreamExt,
@@ -11,12 +11,13 @@ use futures_util::{
 };
 use std::{future::pending, sync::Arc};
 use tokio::{
-    sync::watch,
+    sync::{Notify, watch},
     time::{Duration, sleep},
 };
 
 use crate::{
-    clock, hub,
+    clock,
+    hub::{self, RetryCallback},
     log::{ConsumerKey, Log, LogError, NewEvent, PageLimit},
 };
 
@@ -40,6 +41,10 @@ pub(super) enum Done {
     Saved { subscription: SubscriptionId, id: u64 },
     /// An event was appended.
     Appended { publish: Publish, placed: Result<(Seq, bool), LogError> },
+    /// Something was done to a feed from outside.
+    Stirred { subscription: SubscriptionId },
+    /// The application was asked to send an event again.
+    Retried { subscription: SubscriptionId, seq: Seq, outcome: Result<(), String> },
     /// A subscription ended before its stream moved.
     Aborted,
 }
@@ -82,6 +87,34 @@ impl Jobs {
         let abortable = Abortable::new(moved, registration).map(|done| done.unwrap_or(Done::Aborted));
         self.running.push(abortable.boxed());
         handle
+    }
+
+    /// Waits until something is done to a feed from outside; once, until the handle aborts it.
+    pub fn stir(&self, subscription: SubscriptionId, stirred: Arc<Notify>) -> AbortHandle {
+        let stirred = async move {
+            stirred.notified().await;
+            Done::Stirred { subscription }
+        };
+        let (handle, registration) = AbortHandle::new_pair();
+        self.running.push(Abortable::new(stirred, registration).map(|done| done.unwrap_or(Done::Aborted)).boxed());
+        handle
+    }
+
+    /// Asks the application to send an event again.
+    pub fn retry(&self, subscription: SubscriptionId, retry: RetryCallback, seq: Seq, attempt: u32) {
+        let log = self.log.clone();
+        let asked = async move {
+            let outcome = async {
+                let gone = || "the log no longer holds it".to_owned();
+                let single = SeqRange::single(seq).ok_or_else(gone)?;
+                let page = log.read(&subscription.stream, single, PageLimit { events: 1, bytes: 1 }).await;
+                let page = page.map_err(|error| error.to_string())?;
+                retry.ask(page.entries.first().ok_or_else(gone)?.event(), attempt).await
+            };
+            let outcome = outcome.await;
+            Done::Retried { subscription, seq, outcome }
+        };
+        self.running.push(asked.boxed());
     }
 
     /// Reads a page.

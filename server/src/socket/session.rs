@@ -324,7 +324,8 @@ impl Session {
         let connection = guest.seat.id();
         slot.take_over(connection, |feed| feed.attach(clock::now(), &subscribe, tail));
         let watch = self.jobs.watch(id.clone(), watch);
-        self.subscriptions.insert(stream, Subscription::new(id, slot, connection, watch));
+        let stir = self.jobs.stir(id.clone(), slot.stirred());
+        self.subscriptions.insert(stream, Subscription::new(id, slot, connection, watch, stir));
     }
 
     /// Hands a feed what the client says of it. A stream that is not subscribed (any more) is not concerned.
@@ -423,6 +424,19 @@ impl Session {
                     }
                 }
             }
+            Done::Stirred { subscription } => {
+                let Some(current) = self.current(&subscription) else { return };
+                current.is_stirred = true;
+                let stirred = current.slot().stirred();
+                let handle = self.jobs.stir(subscription.clone(), stirred);
+                if let Some(current) = self.current(&subscription) {
+                    current.stir = handle;
+                }
+            }
+            Done::Retried { subscription, seq, outcome } => {
+                let Some(current) = self.current(&subscription) else { return };
+                current.input(|feed| feed.handle_retried(now, seq, outcome.as_ref().copied().map_err(String::as_str)));
+            }
             Done::Aborted => {}
         }
     }
@@ -452,17 +466,23 @@ impl Session {
                     }
                 }
                 notices.extend(std::iter::from_fn(|| feed.poll_notice()));
-                (save, feed.poll_read(), feed.poll_timeout())
+                let retries: Vec<_> = std::iter::from_fn(|| feed.poll_retry()).collect();
+                (save, feed.poll_read(), feed.poll_timeout(), retries)
             });
             // What does not fit is taken once something was written.
             subscription.is_stirred = !outgoing.takes_events();
-            let (save, read, due) = polled.unwrap_or_default();
+            let (save, read, due, retries) = polled.unwrap_or_default();
             subscription.due = due;
             if let Some((id, saved)) = save {
                 jobs.save(subscription.id.clone(), subscription.slot().key().clone(), id, crate::hub::to_text(&saved));
             }
             if let Some(request) = read {
                 jobs.read(subscription.id.clone(), request);
+            }
+            if let Some(callback) = self.app.hub.retry() {
+                for (seq, attempt) in retries {
+                    jobs.retry(subscription.id.clone(), callback.clone(), seq, attempt);
+                }
             }
             for notice in notices {
                 subscription.slot().note(&notice);

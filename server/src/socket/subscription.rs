@@ -14,6 +14,8 @@ pub(super) struct Subscription {
     connection: u64,
     /// Waits for the stream to move.
     pub watch: AbortHandle,
+    /// Waits for something to be done to the feed from outside.
+    pub stir: AbortHandle,
     /// When the feed's timer is due.
     pub due: Option<Instant>,
     /// Whether the feed may have something to say.
@@ -21,8 +23,8 @@ pub(super) struct Subscription {
 }
 
 impl Subscription {
-    pub fn new(id: SubscriptionId, slot: Arc<Slot>, connection: u64, watch: AbortHandle) -> Self {
-        Self { id, slot, connection, watch, due: None, is_stirred: true }
+    pub fn new(id: SubscriptionId, slot: Arc<Slot>, connection: u64, watch: AbortHandle, stir: AbortHandle) -> Self {
+        Self { id, slot, connection, watch, stir, due: None, is_stirred: true }
     }
 
     /// Hands the feed an input; `None` if a newer connection has it.
@@ -44,6 +46,7 @@ impl Subscription {
 impl Drop for Subscription {
     fn drop(&mut self) {
         self.watch.abort();
+        self.stir.abort();
         self.slot.detach(self.connection);
     }
 }
