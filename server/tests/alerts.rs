@@ -169,7 +169,10 @@ fn a_critical_event_that_failed_for_good_stays_an_alert() {
     watch.notice(30, "tab", Notice::Dead { seq: seq(1), id: id("e"), priority: Priority::Critical, attempt: 1 });
     assert_eq!(watch.said(), ["30 +critical_unconfirmed tab"], "with no retries there was no timeout before");
     watch.notice(40, "tab", confirmed(1));
-    assert_eq!(watch.said(), ["40 -critical_unconfirmed tab"], "a replay can make it good");
+    assert_eq!(watch.said(), ["40 -critical_unconfirmed tab"], "another life can make it good");
+    watch.notice(50, "tab", Notice::Dead { seq: seq(2), id: id("e"), priority: Priority::Critical, attempt: 1 });
+    watch.notice(60, "tab", Notice::Discarded { seq: seq(2), id: id("e") });
+    assert_eq!(watch.said(), ["50 +critical_unconfirmed tab", "60 -critical_unconfirmed tab"], "somebody has seen it");
 }
 
 #[test]

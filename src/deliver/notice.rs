@@ -69,6 +69,13 @@ pub enum Notice {
         /// The last attempt.
         attempt: u32,
     },
+    /// Its dead letter was put away.
+    Discarded {
+        /// Which event.
+        seq: Seq,
+        /// Its id.
+        id: EventId,
+    },
     /// The log no longer holds what this consumer had not settled.
     Lost(LostRange),
     /// The log was replaced while a connection was attached. The shell closes that connection with 1012: the client

@@ -3,6 +3,7 @@
 
 use std::fmt;
 
+use super::Notice;
 use super::feed::Feed;
 use super::record::{Phase, Record, Terms};
 use super::tracker::{Failed, MAX_EXCEPTIONS, Tracker};
@@ -93,7 +94,9 @@ impl Feed {
 
     /// A dead letter is put away. The event stays failed for good.
     pub fn discard(&mut self, seq: Seq) -> Result<(), NotDone> {
-        self.tracker.take_letter(seq).map(drop)
+        let letter = self.tracker.take_letter(seq)?;
+        self.tracker.notices.push_back(Notice::Discarded { seq, id: letter.id });
+        Ok(())
     }
 }
 

@@ -11,8 +11,8 @@ pub struct Troubled<'a> {
     pub seq: Seq,
     /// Its id.
     pub id: &'a EventId,
-    /// Its priority; `None` once it is dead, when that is forgotten.
-    pub priority: Option<Priority>,
+    /// Its priority.
+    pub priority: Priority,
     /// Where it stands.
     pub state: State,
     /// How often it was sent.
@@ -29,16 +29,16 @@ impl Tracker {
         let open = self.open.iter().filter(|(_, record)| !record.failures.is_empty()).map(|(&seq, record)| Troubled {
             seq,
             id: &record.id,
-            priority: Some(record.priority),
+            priority: record.priority,
             state: record.state(),
             attempt: record.attempt,
             due: record.due(),
             last_error: record.failures.back().map(|failure| failure.message.as_str()),
         });
-        let dead = self.dead_letters().map(|DeadLetter { seq, id, attempt, failures, .. }| Troubled {
+        let dead = self.dead_letters().map(|DeadLetter { seq, id, priority, attempt, failures, .. }| Troubled {
             seq: *seq,
             id,
-            priority: None,
+            priority: *priority,
             state: State::Dead,
             attempt: *attempt,
             due: None,

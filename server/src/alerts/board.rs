@@ -16,7 +16,8 @@ const MAX_SEQS: usize = 1024;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Condition {
-    /// Critical events of a consumer are unconfirmed past their deadline. Over once all of them are confirmed.
+    /// Critical events of a consumer are unconfirmed past their deadline. Over once all of them are confirmed, lost, or put
+    /// away.
     CriticalUnconfirmed,
     /// A run has begun, is not over, and no event came for [`Thresholds::silence`](super::Thresholds). Over with its
     /// next event, or when its stream ends.

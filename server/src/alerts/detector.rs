@@ -155,7 +155,7 @@ impl Detector {
         match notice {
             Notice::Timeout { seq, id, priority: Priority::Critical, .. }
             | Notice::Dead { seq, id, priority: Priority::Critical, .. } => self.board.raise(late(id), Some(*seq)),
-            Notice::Confirmed { seq, priority: Priority::Critical, .. } => {
+            Notice::Confirmed { seq, priority: Priority::Critical, .. } | Notice::Discarded { seq, .. } => {
                 single(*seq).into_iter().for_each(|range| self.board.settle(now, &unconfirmed(), range));
             }
             Notice::Lost(lost) => {

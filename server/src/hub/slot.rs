@@ -176,6 +176,7 @@ impl Slot {
             Notice::Dead { seq, attempt, .. } => {
                 tracing::warn!(%stream, %consumer, %seq, attempt, "failed for good");
             }
+            Notice::Discarded { seq, .. } => tracing::info!(%stream, %consumer, %seq, "its dead letter was put away"),
             Notice::Lost(range) => {
                 let (after, upto) = (range.after, range.upto);
                 tracing::warn!(%stream, %consumer, %after, %upto, reason = range.reason.as_str(), "lost");

@@ -31,9 +31,8 @@ pub struct TroubleView {
     pub seq: Seq,
     /// Its id.
     pub id: EventId,
-    /// Its priority; absent once it is dead.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub priority: Option<Priority>,
+    /// Its priority.
+    pub priority: Priority,
     /// Where it stands.
     pub state: State,
     /// How often it was sent.

@@ -55,7 +55,11 @@ impl Metrics {
             }
             Notice::Dead { priority, .. } => families.dead.with_label_values(&[name(*priority)]).inc(),
             Notice::Lost(_) => families.lost.inc(),
-            Notice::Failed { .. } | Notice::Timeout { .. } | Notice::Retrying { .. } | Notice::EpochChanged => {}
+            Notice::Failed { .. }
+            | Notice::Timeout { .. }
+            | Notice::Retrying { .. }
+            | Notice::Discarded { .. }
+            | Notice::EpochChanged => {}
         }
     }
 
