@@ -23,8 +23,9 @@ use uuid::Uuid;
 
 use crate::{
     App,
-    agent::{Bounds, Bridge, Errand, Folder, RunKey, survey},
+    agent::{Bounds, Bridge, Confirmation, Errand, Folder, RunKey, survey},
     http::ApiError,
+    hub::Awaited,
     trouble::{MAX_ODDS, Odds},
 };
 
@@ -32,6 +33,8 @@ use crate::{
 const MAX_RUNS: usize = 8;
 /// Longest pause after a piece of thinking.
 const MAX_PACE_MS: u64 = 1_000;
+/// Longest wait for a confirmation.
+const MAX_CONFIRM_MS: u64 = 30_000;
 /// Longest run that can be asked for, in events.
 const MAX_MIN_EVENTS: u64 = 100_000;
 /// Longest `task` and `term`, in bytes.
@@ -67,17 +70,19 @@ struct RunRequest {
     pace_ms: u64,
     /// The run is at least this long.
     min_events: u64,
+    /// How long the agent waits, after each tool, for somebody to confirm what came of it; 0: it does not.
+    confirm_ms: u64,
 }
 
 impl Default for RunRequest {
     fn default() -> Self {
-        Self { task: "Get to know this folder".into(), term: None, pace_ms: 30, min_events: 0 }
+        Self { task: "Get to know this folder".into(), term: None, pace_ms: 30, min_events: 0, confirm_ms: 0 }
     }
 }
 
 impl RunRequest {
     fn check(self) -> Result<Errand, ApiError> {
-        let Self { task, term, pace_ms, min_events } = self;
+        let Self { task, term, pace_ms, min_events, confirm_ms } = self;
         for (name, text) in [("task", Some(&task)), ("term", term.as_ref())] {
             if text.is_some_and(|text| text.trim().is_empty() || text.len() > MAX_TEXT_BYTES) {
                 return Err(ApiError::invalid(format!(
@@ -91,6 +96,9 @@ impl RunRequest {
         if min_events > MAX_MIN_EVENTS {
             return Err(ApiError::invalid(format!("`min_events` is from 0 to {MAX_MIN_EVENTS}, not {min_events}")));
         }
+        if confirm_ms > MAX_CONFIRM_MS {
+            return Err(ApiError::invalid(format!("`confirm_ms` is from 0 to {MAX_CONFIRM_MS}, not {confirm_ms}")));
+        }
         Ok(Errand { task, term, pace: Duration::from_millis(pace_ms), min_events })
     }
 }
@@ -100,7 +108,9 @@ async fn start_run(
     State(dev): State<Dev>,
     request: Result<Json<RunRequest>, JsonRejection>,
 ) -> Result<(StatusCode, Json<Value>), ApiError> {
-    let errand = body(request)?.check()?;
+    let request = body(request)?;
+    let within = Duration::from_millis(request.confirm_ms);
+    let errand = request.check()?;
     let permit = dev.runs.try_acquire_owned().map_err(|_| {
         let message = format!("{MAX_RUNS} runs are going on; start another when one has ended");
         ApiError::new(StatusCode::TOO_MANY_REQUESTS, ErrorCode::TooManyRequests, message)
@@ -117,9 +127,11 @@ async fn start_run(
     // Whoever is told the name finds the stream.
     dev.app.log.tail(&stream).await?;
     let bridge = Bridge::new(dev.app.log.clone());
+    let (hub, awaited) = (dev.app.hub.clone(), Awaited::Any);
+    let confirmation = (!within.is_zero()).then_some(Confirmation { hub, awaited, by_user: false, within });
     let answer = json!({ "run": id, "stream": stream });
     tokio::spawn(async move {
-        if let Err(error) = survey(&bridge, key, opened, errand).await {
+        if let Err(error) = survey(&bridge, key, opened, errand, confirmation).await {
             tracing::warn!(%stream, %error, "the run broke off");
         }
         drop(permit);
@@ -209,6 +221,7 @@ mod tests {
         let refused = |request: RunRequest| request.check().unwrap_err().message;
         assert!(refused(RunRequest { pace_ms: 1_001, ..Default::default() }).contains("`pace_ms`"));
         assert!(refused(RunRequest { min_events: 100_001, ..Default::default() }).contains("`min_events`"));
+        assert!(refused(RunRequest { confirm_ms: 30_001, ..Default::default() }).contains("`confirm_ms`"));
         assert!(refused(RunRequest { term: Some(" ".into()), ..Default::default() }).contains("`term`"));
         assert!(refused(RunRequest { task: "x".repeat(201), ..Default::default() }).contains("`task`"));
         assert!(RunRequest::default().check().is_ok());

@@ -4,17 +4,25 @@ mod support;
 
 use ackwire::wire::{EventType, Priority, StreamName};
 use ackwire_server::{
+    App,
     agent::{
-        AgentRun, Bridge, BridgeError, Delivery, DispatchError, Dispatcher, Report, RunKey, Telling, ToolFault,
-        blocking,
+        AgentRun, Bridge, BridgeError, Confirmation, Delivery, DispatchError, Dispatched, Dispatcher, Report, RunKey,
+        Telling, ToolFault, Unconfirmed, blocking,
     },
+    config::Config,
+    hub::{Awaited, Hub},
     log::{Log, LogError, MemoryLog, Retention, SqliteLog},
 };
+use clap::Parser;
 use serde::Serialize;
 use serde_json::{Value, json};
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 use support::{Server, client::Client};
 use tempfile::TempDir;
+use tokio::net::TcpListener;
+
+/// A confirmation comes much sooner; only a fault makes a call wait so long.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A log, a server on it, and a bridge to it.
 struct Place {
@@ -317,5 +325,95 @@ async fn a_result_whose_telling_fails_is_handed_back_all_the_same() {
     });
     let dispatched = tools.dispatch(&run, "end", json!({})).await.unwrap();
     assert_eq!(dispatched.outcome.unwrap().summary, "ended");
-    assert_eq!(dispatched.delivery, Delivery::NotAppended(LogError::StreamEnded));
+    assert!(matches!(dispatched.delivery, Delivery::NotAppended(LogError::StreamEnded)), "{:?}", dispatched.delivery);
+}
+
+/// A tool whose calls wait until somebody has confirmed them.
+fn awaited_tools(hub: &Arc<Hub>, within: Duration, by_user: bool) -> Dispatcher {
+    let mut tools = Dispatcher::default();
+    tools.register("look", async |_| Ok::<_, String>(Found("a".into())));
+    tools.await_confirmation(Confirmation { hub: hub.clone(), awaited: Awaited::Any, by_user, within });
+    tools
+}
+
+/// A server whose hub the agent shares, as in one process.
+async fn served() -> (Arc<App>, String) {
+    let config = Config::try_parse_from(["test", "--dev"]).unwrap();
+    let app = App::new(config, Arc::new(MemoryLog::new(Retention::default()))).unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let router = app.router();
+    tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+    (app, url)
+}
+
+async fn started(app: &App) -> AgentRun {
+    Bridge::new(app.log.clone()).agent_started(key("ada"), json!({})).await.unwrap()
+}
+
+async fn subscribed(url: &str) -> (Client, Value) {
+    let mut tab = Client::hello(url, "tab", json!([{ "stream": "run:1", "from": "start" }])).await;
+    let epoch = tab.next("subscribed").await["epoch"].clone();
+    (tab, epoch)
+}
+
+#[tokio::test]
+async fn a_call_returns_once_the_page_has_confirmed_what_came_of_it() {
+    let (app, url) = served().await;
+    let run = started(&app).await;
+    let (mut tab, epoch) = subscribed(&url).await;
+    let call = tokio::spawn(async move {
+        let tools = awaited_tools(&app.hub, PATIENCE, false);
+        tools.dispatch(&run, "look", json!({})).await.unwrap()
+    });
+    events(&mut tab, 3).await;
+    // What came before is not what is waited for.
+    tab.send(json!({ "type": "ack", "stream": "run:1", "epoch": epoch, "upto": 2 })).await;
+    tab.send(json!({ "type": "ping" })).await;
+    tab.next("pong").await;
+    assert!(!call.is_finished());
+
+    tab.send(json!({ "type": "ack", "stream": "run:1", "epoch": epoch, "upto": 3 })).await;
+    let Dispatched { outcome, delivery, .. } = call.await.unwrap();
+    assert_eq!(outcome.unwrap().read::<String>().unwrap(), "a");
+    let Delivery::Confirmed { place, by } = delivery else { panic!("{delivery:?}") };
+    assert_eq!((place.seq.get(), by.len(), by[0].consumer.as_str()), (3, 1, "tab"));
+}
+
+#[tokio::test]
+async fn a_result_that_nobody_confirms_is_handed_back_as_such() {
+    let (app, url) = served().await;
+    let run = started(&app).await;
+    let (mut tab, epoch) = subscribed(&url).await;
+    let tools = awaited_tools(&app.hub, Duration::from_millis(1), false);
+    let Dispatched { outcome, delivery, .. } = tools.dispatch(&run, "look", json!({})).await.unwrap();
+    assert!(outcome.is_ok(), "the tool has done its work");
+    assert!(matches!(delivery, Delivery::Unconfirmed { reason: Unconfirmed::Timeout, .. }), "{delivery:?}");
+
+    // The page says that it never will.
+    let call = tokio::spawn(async move {
+        awaited_tools(&app.hub, PATIENCE, false).dispatch(&run, "look", json!({})).await.unwrap()
+    });
+    events(&mut tab, 5).await;
+    let nack = json!({ "type": "nack", "stream": "run:1", "epoch": epoch, "seq": 5, "attempt": 1, "error": "no", "retry": false });
+    tab.send(nack).await;
+    let delivery = call.await.unwrap().delivery;
+    let Delivery::Unconfirmed { reason: Unconfirmed::Failed(by), .. } = delivery else { panic!("{delivery:?}") };
+    assert_eq!(by[0].last_error.as_deref(), Some("no"));
+}
+
+#[tokio::test]
+async fn a_confirmation_by_somebody_else_is_not_the_users() {
+    let (app, url) = served().await;
+    let run = started(&app).await;
+    let (mut tab, epoch) = subscribed(&url).await;
+    let tools = awaited_tools(&app.hub, Duration::from_millis(1), true);
+    tools.dispatch(&run, "look", json!({})).await.unwrap();
+    events(&mut tab, 3).await;
+    tab.send(json!({ "type": "ack", "stream": "run:1", "epoch": epoch, "upto": 3 })).await;
+    tab.send(json!({ "type": "ping" })).await;
+    tab.next("pong").await;
+    // The tab has no token, and so is nobody's.
+    let delivery = tools.dispatch(&run, "look", json!({})).await.unwrap().delivery;
+    assert!(matches!(delivery, Delivery::Unconfirmed { reason: Unconfirmed::Timeout, .. }), "{delivery:?}");
 }

@@ -69,11 +69,22 @@ async fn a_run_tells_of_the_folder_around_the_page_and_ends_its_stream() {
 }
 
 #[tokio::test]
+async fn an_agent_that_waits_for_confirmations_says_when_there_are_none() {
+    let dev = Dev::start().await;
+    let (_, started) = dev.post("/v1/dev/runs", json!({ "pace_ms": 0, "confirm_ms": 1 })).await;
+    let events = dev.whole(started["stream"].as_str().unwrap()).await;
+    let thoughts: String = events.iter().filter_map(|event| event["data"]["text"].as_str()).collect();
+    assert!(thoughts.contains("Nobody has confirmed seeing that"), "{thoughts}");
+    assert_eq!(events.last().unwrap()["type"], "agent_completed");
+}
+
+#[tokio::test]
 async fn a_run_that_cannot_be_is_refused_with_the_reason() {
     let dev = Dev::start().await;
     for (body, field) in [
         (json!({ "pace_ms": 5_000 }), "`pace_ms`"),
         (json!({ "min_events": 1_000_000 }), "`min_events`"),
+        (json!({ "confirm_ms": 60_000 }), "`confirm_ms`"),
         (json!({ "term": "" }), "`term`"),
         (json!({ "speed": 1 }), "`speed`"),
     ] {

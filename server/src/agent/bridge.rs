@@ -40,7 +40,8 @@ impl RunKey {
         &self.stream
     }
 
-    fn user(&self) -> &str {
+    /// Whose run it is.
+    pub fn user(&self) -> &str {
         &self.meta[USER]
     }
 

@@ -13,9 +13,13 @@ use serde_json::{
     value::{RawValue, to_raw_value},
 };
 
-use super::run::{AgentRun, ToolCompleted};
+use super::{
+    confirmation::{Confirmation, Unconfirmed},
+    run::{AgentRun, ToolCompleted},
+};
 use crate::{
     clock,
+    hub::DeliveryView,
     log::{LogError, Placed},
 };
 
@@ -74,6 +78,7 @@ impl Default for Telling {
 pub struct Dispatcher {
     tools: HashMap<String, Tool>,
     telling: Telling,
+    confirmation: Option<Confirmation>,
 }
 
 type Tool = Box<dyn Fn(Value) -> BoxFuture<'static, Result<Output, String>> + Send + Sync>;
@@ -81,7 +86,12 @@ type Tool = Box<dyn Fn(Value) -> BoxFuture<'static, Result<Output, String>> + Se
 impl Dispatcher {
     /// Without tools.
     pub fn new(telling: Telling) -> Self {
-        Self { tools: HashMap::new(), telling }
+        Self { telling, ..Self::default() }
+    }
+
+    /// From now on each call waits, after `tool_completed`, until that is confirmed.
+    pub fn await_confirmation(&mut self, confirmation: Confirmation) {
+        self.confirmation = Some(confirmation);
     }
 
     /// Adds a tool, in the place of one with the same name. One that blocks does so on a thread of its own
@@ -99,7 +109,8 @@ impl Dispatcher {
         self.tools.insert(tool.to_owned(), Box::new(work));
     }
 
-    /// Calls a tool: `tool_executing`, the tool itself, `tool_completed`. An error means that it did not run.
+    /// Calls a tool: `tool_executing`, the tool itself, `tool_completed`, and the wait for its confirmation if that is
+    /// wanted. An error means that the tool did not run.
     pub async fn dispatch(&self, run: &AgentRun, tool: &str, arguments: Value) -> Result<Dispatched, DispatchError> {
         let work = self.tools.get(tool).ok_or_else(|| DispatchError::UnknownTool(tool.to_owned()))?;
         let told = to_raw_value(&arguments).expect("a value is JSON");
@@ -115,9 +126,13 @@ impl Dispatcher {
         };
         let duration_ms = clock::now().since(started).as_millis();
 
-        let delivery = match self.tell(run, call, tool, duration_ms, &outcome).await {
-            Ok(place) => Delivery::Appended(place),
-            Err(error) => Delivery::NotAppended(error),
+        let delivery = match (self.tell(run, call, tool, duration_ms, &outcome).await, &self.confirmation) {
+            (Err(error), _) => Delivery::NotAppended(error),
+            (Ok(place), None) => Delivery::Appended(place),
+            (Ok(place), Some(confirmation)) => match confirmation.wait(run, &place).await {
+                Ok(by) => Delivery::Confirmed { place, by },
+                Err(reason) => Delivery::Unconfirmed { place, reason },
+            },
         };
         Ok(Dispatched { call, outcome, delivery })
     }
@@ -213,10 +228,24 @@ pub enum DispatchError {
 }
 
 /// What became of a `tool_completed`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub enum Delivery {
     /// It is in the log; nobody asked to wait for more.
     Appended(Placed),
+    /// It was seen.
+    Confirmed {
+        /// Where it stands.
+        place: Placed,
+        /// By whom.
+        by: Vec<DeliveryView>,
+    },
+    /// It is in the log, and not known to be seen.
+    Unconfirmed {
+        /// Where it stands.
+        place: Placed,
+        /// Why it is not.
+        reason: Unconfirmed,
+    },
     /// The log did not take it: the tool has run, and the user does not know.
     NotAppended(LogError),
 }

@@ -2,6 +2,7 @@
 //! does real work with real tools on a real folder and tells of it through them: what it did not find, it does not say.
 
 mod bridge;
+mod confirmation;
 mod dispatcher;
 mod folder;
 mod language;
@@ -14,6 +15,7 @@ mod tools;
 mod words;
 
 pub use bridge::{Bridge, BridgeError, RunKey};
+pub use confirmation::{Confirmation, Unconfirmed};
 pub use dispatcher::{Delivery, DispatchError, Dispatched, Dispatcher, Output, Report, Telling, ToolFault, blocking};
 pub use folder::{Bounds, Folder, FoundFile, Listing};
 pub use run::{AgentRun, ToolCompleted};

@@ -45,6 +45,11 @@ impl AgentRun {
         self.0.key.stream()
     }
 
+    /// Whose run it is.
+    pub fn user(&self) -> &str {
+        self.0.key.user()
+    }
+
     /// How many events it has emitted in this process, the first included.
     pub fn events(&self) -> u64 {
         self.0.events.load(Ordering::Relaxed)

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::{
     bridge::{Bridge, BridgeError, RunKey},
+    confirmation::Confirmation,
     dispatcher::{Delivery, DispatchError, Dispatcher},
     folder::Folder,
     pieces::pieces,
@@ -32,13 +33,23 @@ pub struct Errand {
     pub min_events: u64,
 }
 
-/// Does the errand to its end, and ends the stream. Fails only if the log does, or if the run is another user's.
-pub async fn survey(bridge: &Bridge, key: RunKey, folder: Folder, errand: Errand) -> Result<(), BridgeError> {
+/// Does the errand to its end, and ends the stream. With a `confirmation` it waits after each tool until the user has
+/// seen what came of it, and says so if nobody has. Fails only if the log does, or if the run is another user's.
+pub async fn survey(
+    bridge: &Bridge,
+    key: RunKey,
+    folder: Folder,
+    errand: Errand,
+    confirmation: Option<Confirmation>,
+) -> Result<(), BridgeError> {
     let name = folder.name();
     let started = clock::now();
     let run = bridge.agent_started(key, json!({ "task": errand.task, "folder": name })).await?;
-    let mut survey =
-        Survey { run: run.clone(), name, listing: folder.clone(), tools: tools(folder), pace: errand.pace, step: 0 };
+    let (listing, mut tools) = (folder.clone(), tools(folder));
+    if let Some(confirmation) = confirmation {
+        tools.await_confirmation(confirmation);
+    }
+    let mut survey = Survey { run: run.clone(), name, listing, tools, pace: errand.pace, step: 0 };
     match run.attended(survey.look(&errand)).await?.transpose()? {
         Some(Ok(summary)) => drop(run.agent_completed(&summary, clock::now().since(started).as_millis()).await?),
         Some(Err(error)) => drop(run.agent_error(&error).await?),
@@ -127,17 +138,21 @@ impl Survey {
     }
 
     /// A tool's result, or why there is none, in words.
-    async fn call<R: DeserializeOwned>(&self, tool: &str, arguments: Value) -> Result<Result<R, String>, LogError> {
+    async fn call<R: DeserializeOwned>(&mut self, tool: &str, arguments: Value) -> Result<Result<R, String>, LogError> {
         let dispatched = match self.tools.dispatch(&self.run, tool, arguments).await {
             Ok(dispatched) => dispatched,
             Err(DispatchError::Log(error)) => return Err(error),
             Err(error @ DispatchError::UnknownTool(_)) => return Ok(Err(error.to_string())),
         };
-        match (dispatched.outcome, dispatched.delivery) {
-            (_, Delivery::NotAppended(error)) => Err(error),
-            (Ok(output), _) => Ok(output.read().map_err(|error| error.to_string())),
-            (Err(fault), _) => Ok(Err(fault.to_string())),
+        match dispatched.delivery {
+            Delivery::NotAppended(error) => return Err(error),
+            Delivery::Unconfirmed { .. } => self.say("Nobody has confirmed seeing that; I go on all the same.").await?,
+            Delivery::Appended(_) | Delivery::Confirmed { .. } => {}
         }
+        Ok(match dispatched.outcome {
+            Ok(output) => output.read().map_err(|error| error.to_string()),
+            Err(fault) => Err(fault.to_string()),
+        })
     }
 
     /// One paragraph, piece by piece.
@@ -261,7 +276,7 @@ mod tests {
         let log: Arc<dyn Log> = Arc::new(MemoryLog::new(Retention::default()));
         let stream = StreamName::new("run:1").unwrap();
         let folder = Folder::open(dir, Bounds::default()).unwrap();
-        survey(&Bridge::new(log.clone()), RunKey::new("1", "t", "u").unwrap(), folder, errand).await.unwrap();
+        survey(&Bridge::new(log.clone()), RunKey::new("1", "t", "u").unwrap(), folder, errand, None).await.unwrap();
         assert!(log.tail(&stream).await.unwrap().ended);
         read(&*log, &stream).await
     }
@@ -326,7 +341,7 @@ mod tests {
         dir.close().unwrap();
         let log: Arc<dyn Log> = Arc::new(MemoryLog::new(Retention::default()));
         let stream = StreamName::new("run:1").unwrap();
-        survey(&Bridge::new(log.clone()), RunKey::new("1", "t", "u").unwrap(), folder, errand()).await.unwrap();
+        survey(&Bridge::new(log.clone()), RunKey::new("1", "t", "u").unwrap(), folder, errand(), None).await.unwrap();
         let events = read(&*log, &stream).await;
         assert_eq!(events.last().unwrap().told(), ("agent_error", "high"));
     }
