@@ -230,3 +230,15 @@ async fn the_demo_page_is_served_in_development_only() {
     assert_refused(server.get("/").await, 404, "not_found", &[]);
     server.stop().await;
 }
+
+/// A fault of home-made trackers: ids made of the clock.
+#[tokio::test]
+async fn ids_that_collide_within_a_millisecond() {
+    let server = Server::start(&["--dev"]).await;
+    let (status, appended) = server.append(&json!(vec![json!({ "type": "x" }); 1000]).to_string()).await;
+    assert_eq!(status, 201);
+    let events = appended["events"].as_array().unwrap();
+    let ids: std::collections::BTreeSet<_> = events.iter().map(|event| event["id"].as_str().unwrap()).collect();
+    assert_eq!((ids.len(), events.iter().filter(|event| event["duplicate"] == true).count()), (1000, 0));
+    server.stop().await;
+}

@@ -4,7 +4,8 @@
 //   socket, stream   where, and what
 //   client, run      options of the client and of the subscription
 //   handler          "sync" (default); "async": some events take a few turns; "gated": each waits for `release()`;
-//                    "throws-once": the first try of each tenth event fails
+//                    "throws-once": the first try of each tenth event fails; "throws": every event fails until
+//                    `mend()`; "hangs": no event settles
 //   commits          true: the list lives in sessionStorage, each entry is its own position, and the subscription
 //                    begins there: exactly once in applied state
 //   tokens           true: the token comes from /token
@@ -14,6 +15,7 @@ const config = JSON.parse(decodeURIComponent(location.hash.slice(1)));
 const applied = config.commits ? stored() : [];
 const notices = [];
 const waiting = [];
+let mended = false;
 
 const client = new Ackwire(config.socket, { ...config.client, ...(config.tokens && { token }) });
 client.on("state", ({ current, reason, code }) => notices.push({ name: "state", current, reason, code }));
@@ -37,6 +39,10 @@ window.fixture = {
   waiting: () => waiting.length,
   /** Lets the oldest of them finish. */
   release: () => waiting.shift()(),
+  /** From now on the handler that throws does not. */
+  mend: () => {
+    mended = true;
+  },
   seen: (name) => notices.filter((notice) => notice.name === name),
   rawExchange,
 };
@@ -57,6 +63,11 @@ function handlers() {
       if (event.seq % 10 === 0 && event.attempt === 1) throw new Error(`no luck with ${event.seq}`);
       apply(event);
     },
+    throws: (event) => {
+      if (!mended) throw new Error(`no luck with ${event.seq}`);
+      apply(event);
+    },
+    hangs: () => new Promise(() => {}),
   };
 }
 
