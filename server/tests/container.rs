@@ -36,7 +36,10 @@ fn it_runs_as_nobody_in_an_empty_folder() {
     if is_root() {
         let copy = place.path().join("ackwire-server");
         std::fs::set_permissions(place.path(), PermissionsExt::from_mode(0o755)).unwrap();
-        std::fs::copy(env!("CARGO_BIN_EXE_ackwire-server"), &copy).unwrap();
+        // By another process: a child that another test starts meanwhile would hold the file open for writing, and a
+        // program that is being written cannot be run.
+        let copied = Command::new("cp").arg(env!("CARGO_BIN_EXE_ackwire-server")).arg(&copy).status().unwrap();
+        assert!(copied.success());
         command = program_at(&copy, &["--port", "0"], &folder);
         command.uid(NOBODY).gid(NOBODY);
     }
