@@ -1,0 +1,66 @@
+// `npm run seeded-bugs`: can the checks fail? Puts each bug of tests/simulation/bugs.json into a copy of the sources, one at
+// a time, and runs the simulation, and if that does not catch it the stories and the vectors, which must. A bug that
+// survives is a hole in the checks.
+
+import { spawnSync } from "node:child_process";
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { root } from "./lib/paths.mjs";
+import { Failure, green, main, red, say } from "./lib/step.mjs";
+
+const { seeds, only } = parseArgs({
+  options: { seeds: { type: "string", default: "0..1500" }, only: { type: "string", default: "" } },
+}).values;
+
+await main(async () => {
+  const bugs = JSON.parse(readFileSync(join(root, "tests/simulation/bugs.json"), "utf8"));
+  const copy = mkdtempSync(join(tmpdir(), "ackwire-bugs-"));
+  try {
+    for (const name of ["Cargo.toml", "Cargo.lock", "clippy.toml", "src", "server", "tests"]) {
+      cpSync(join(root, name), join(copy, name), { recursive: true });
+    }
+    const chosen = bugs.filter(({ name }) => name.includes(only));
+    const survivors = chosen.filter((bug) => !isCaught(copy, bug));
+    say(`${chosen.length - survivors.length} of ${chosen.length} bugs caught`);
+    if (survivors.length > 0) throw new Failure(`Survived: ${survivors.map(({ name }) => name).join("; ")}.`);
+  } finally {
+    rmSync(copy, { recursive: true, force: true });
+  }
+});
+
+function isCaught(copy, { name, file, find, put }) {
+  const path = join(copy, file);
+  const text = readFileSync(path, "utf8");
+  if (text.split(find).length !== 2) throw new Failure(`"${name}" does not stand exactly once in ${file}: update it.`);
+  writeFileSync(
+    path,
+    text.replace(find, () => put),
+  );
+  try {
+    cargo(copy, ["build", "--release", "--quiet", "-p", "ackwire-simulation"], true);
+    const simulation = ["run", "--release", "--quiet", "-p", "ackwire-simulation", "--", "simulate", "--seeds", seeds];
+    const { status, stderr } = cargo(copy, simulation);
+    if (status !== 0) {
+      const seed = stderr.match(/^seed (\d+) broke/m)?.[1];
+      const said = stderr.match(/panicked at .*\n(.*)/)?.[1] ?? "";
+      return report(name, `seed ${seed}: ${said.slice(0, 100)}`);
+    }
+    const { status: failed, stdout } = cargo(copy, ["test", "--quiet", "-p", "ackwire", "--tests"]);
+    return report(name, failed === 0 ? undefined : `test ${stdout.match(/^ {4}(\S+)$/m)?.[1]}`);
+  } finally {
+    writeFileSync(path, text);
+  }
+}
+
+function report(name, catcher) {
+  console.log(catcher ? `${green("✓")} ${name}: caught by ${catcher}` : red(`✗ ${name}: survived`));
+  return catcher !== undefined;
+}
+
+function cargo(cwd, args, must = false) {
+  const result = spawnSync("cargo", args, { cwd, encoding: "utf8", env: { ...process.env, RUSTFLAGS: "-Awarnings" } });
+  if (must && result.status !== 0) throw new Failure(`cargo ${args.join(" ")} failed:\n${result.stderr}`);
+  return result;
+}
