@@ -267,6 +267,8 @@ async fn consumers_are_kept_apart(place: Place) {
     let all = [(key(None), "1".into()), (key(Some("ada")), "4".into()), (key(Some("bob")), "3".into())];
     assert_eq!(log.consumers(&run).await.unwrap(), all);
     assert_eq!(log.consumers(&stream("run:2")).await.unwrap(), []);
+    assert_eq!(log.streams_of(&all[0].0.consumer).await.unwrap(), std::slice::from_ref(&run));
+    assert_eq!(log.streams_of(&ackwire::wire::ConsumerId::new("nobody").unwrap()).await.unwrap(), []);
 }
 
 async fn keeps_the_newest_events(place: Place) {

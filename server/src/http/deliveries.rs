@@ -5,20 +5,21 @@ use ackwire::wire::{ErrorCode, Event, EventId, SeqRange, StreamName};
 use axum::{
     Json,
     extract::{Path, State},
-    http::StatusCode,
+    http::{HeaderMap, StatusCode},
 };
+use serde::Serialize;
 use serde_json::{Value, json};
 use std::sync::Arc;
 
 use super::{
     ApiError,
-    access::{Reader, confined},
+    access::{Reader, confined, identify},
     query::{DeliveryQuery, WaitQuery},
     streams::existing,
 };
 use crate::{
     App,
-    hub::{Listing, WaitError},
+    hub::{Listing, Selection, TrackedView, WaitError},
     log::PageLimit,
 };
 
@@ -86,6 +87,69 @@ async fn list(
     let (selection, limit) = query.selection(confined(&identity, &stream))?;
     let events = app.hub.list(&stream, listing, &selection, limit).await?;
     Ok(Json(json!({ "stream": stream, "events": events })))
+}
+
+/// `GET /v1/consumers/{consumer}/pending?stream=&run_id=&thread_id=&limit=`: what is not settled for a consumer, stream by
+/// stream, of the streams that the caller may read. Each event names its `stream`.
+pub(super) async fn pending_of(
+    app: State<Arc<App>>,
+    name: Path<String>,
+    by: HeaderMap,
+    query: DeliveryQuery,
+) -> ListAnswer {
+    list_of(app, name, by, query, Listing::Pending).await
+}
+
+/// `GET /v1/consumers/{consumer}/expired?…`, likewise.
+pub(super) async fn expired_of(
+    app: State<Arc<App>>,
+    name: Path<String>,
+    by: HeaderMap,
+    query: DeliveryQuery,
+) -> ListAnswer {
+    list_of(app, name, by, query, Listing::Expired).await
+}
+
+/// `GET /v1/consumers/{consumer}/dead-letters?…`, likewise.
+pub(super) async fn dead_letters_of(
+    app: State<Arc<App>>,
+    name: Path<String>,
+    by: HeaderMap,
+    query: DeliveryQuery,
+) -> ListAnswer {
+    list_of(app, name, by, query, Listing::DeadLetters).await
+}
+
+async fn list_of(
+    State(app): State<Arc<App>>,
+    Path(name): Path<String>,
+    headers: HeaderMap,
+    query: DeliveryQuery,
+    listing: Listing,
+) -> ListAnswer {
+    let identity = identify(&app, &headers)?;
+    let (consumer, stream, query) = query.of_consumer(&name)?;
+    let (mut events, mut left) = (Vec::new(), query.selection(Selection::default())?.1);
+    let streams = app.hub.streams_of(&consumer).await?;
+    let is_wanted = |name: &StreamName| stream.as_ref().is_none_or(|stream| stream == name);
+    for stream in streams.into_iter().filter(|name| is_wanted(name) && identity.may_read(name)) {
+        if left == 0 {
+            break;
+        }
+        let (selection, _) = query.selection(confined(&identity, &stream))?;
+        let listed = app.hub.list(&stream, listing, &selection, left).await?;
+        left -= listed.len().min(left);
+        events.extend(listed.into_iter().map(|event| Placed { stream: stream.clone(), event }));
+    }
+    Ok(Json(json!({ "consumer": consumer, "events": events })))
+}
+
+/// An event of one of several streams.
+#[derive(Serialize)]
+struct Placed {
+    stream: StreamName,
+    #[serde(flatten)]
+    event: TrackedView,
 }
 
 /// An event by its id.

@@ -42,6 +42,7 @@ pub(super) struct WaitQuery {
 #[serde(deny_unknown_fields)]
 pub(super) struct DeliveryQuery {
     consumer: Option<String>,
+    stream: Option<String>,
     run_id: Option<String>,
     thread_id: Option<String>,
     limit: Option<String>,
@@ -101,8 +102,23 @@ impl WaitQuery {
 }
 
 impl DeliveryQuery {
+    /// The same for a consumer whom the path names: of one stream, or of all of theirs.
+    pub(super) fn of_consumer(mut self, name: &str) -> Result<(ConsumerId, Option<StreamName>, Self), ApiError> {
+        if self.consumer.is_some() {
+            return Err(ApiError::invalid("`consumer` goes with /v1/streams/…; here the path names the consumer"));
+        }
+        let stream = self.stream.take().map(|stream| StreamName::new(&stream)).transpose();
+        let stream = stream.map_err(|error| ApiError::invalid(format!("`stream`: {error}")))?;
+        let consumer = consumer(name)?;
+        self.consumer = Some(name.to_owned());
+        Ok((consumer, stream, self))
+    }
+
     /// What is asked for of what the caller may see, and how much of it.
     pub(super) fn selection(&self, visible: Selection) -> Result<(Selection, usize), ApiError> {
+        if self.stream.is_some() {
+            return Err(ApiError::invalid("`stream` goes with /v1/consumers/…; here the path names the stream"));
+        }
         let named = [("run_id", &self.run_id), ("thread_id", &self.thread_id)];
         let meta: Meta = named.into_iter().filter_map(|(key, value)| Some((key.into(), value.clone()?))).collect();
         let consumer = self.consumer.as_deref().map(consumer).transpose()?;

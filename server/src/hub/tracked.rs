@@ -5,8 +5,9 @@ use ackwire::{
     wire::{ConsumerId, Event, EventId, EventType, Meta, Priority, Seq, SeqRange, StreamName},
 };
 use serde::Serialize;
+use std::collections::BTreeSet;
 
-use super::Hub;
+use super::{Hub, lock};
 use crate::log::{ConsumerKey, LogError, PageLimit};
 
 /// Most bytes of events that are read at a time.
@@ -121,6 +122,15 @@ impl Listing {
 }
 
 impl Hub {
+    /// The streams that a consumer of this name has subscribed to, whoever's it is, in the order of their names: each is
+    /// a stream to [`list`](Self::list).
+    pub async fn streams_of(&self, consumer: &ConsumerId) -> Result<Vec<StreamName>, LogError> {
+        let mut streams: BTreeSet<StreamName> = self.log.streams_of(consumer).await?.into_iter().collect();
+        let live = lock(&self.slots);
+        streams.extend(live.keys().filter(|(_, key)| key.consumer == *consumer).map(|(stream, _)| stream.clone()));
+        Ok(streams.into_iter().collect())
+    }
+
     /// Up to `limit` events of a stream, consumer by consumer in the order of their names, each consumer's in the order
     /// of the stream. An event that the log no longer holds is not listed.
     pub async fn list(

@@ -2,7 +2,7 @@
 
 use ackwire::{
     deliver::Entry,
-    wire::{Epoch, EventId, Seq, SeqRange, StreamName},
+    wire::{ConsumerId, Epoch, EventId, Seq, SeqRange, StreamName},
 };
 use async_trait::async_trait;
 use std::{
@@ -101,6 +101,12 @@ impl Log for MemoryLog {
         let streams = self.lock();
         let consumers = streams.get(stream).into_iter().flat_map(|stream| &stream.consumers);
         Ok(consumers.map(|(key, saved)| (key.clone(), saved.text.clone())).collect())
+    }
+
+    async fn streams_of(&self, consumer: &ConsumerId) -> Result<Vec<StreamName>, LogError> {
+        let streams = self.lock();
+        let has = |stream: &Stream| stream.consumers.keys().any(|key| key.consumer == *consumer);
+        Ok(streams.iter().filter(|(_, stream)| has(stream)).map(|(name, _)| name.clone()).collect())
     }
 
     async fn streams(&self, after: Option<&StreamName>, limit: usize) -> Result<Vec<(StreamName, Tail)>, LogError> {

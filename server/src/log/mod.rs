@@ -67,6 +67,9 @@ pub trait Log: Send + Sync + 'static {
     /// Every consumer of the stream, in the order of their keys.
     async fn consumers(&self, stream: &StreamName) -> Result<Vec<(ConsumerKey, String)>, LogError>;
 
+    /// The streams that a consumer of this name was saved for, whoever's it is, in the order of their names.
+    async fn streams_of(&self, consumer: &ConsumerId) -> Result<Vec<StreamName>, LogError>;
+
     /// Up to `limit` streams in the order of their names, those after `after`.
     async fn streams(&self, after: Option<&StreamName>, limit: usize) -> Result<Vec<(StreamName, Tail)>, LogError>;
 

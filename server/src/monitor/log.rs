@@ -1,6 +1,6 @@
 //! A log that tells the monitor what is appended to it.
 
-use ackwire::wire::{EventId, Seq, SeqRange, StreamName};
+use ackwire::wire::{ConsumerId, EventId, Seq, SeqRange, StreamName};
 use async_trait::async_trait;
 use std::sync::Arc;
 use tokio::sync::watch;
@@ -122,6 +122,10 @@ impl Log for WatchedLog {
 
     async fn save_consumers(&self, saves: Vec<(StreamName, ConsumerKey, String)>) -> Result<(), LogError> {
         self.log.save_consumers(saves).await
+    }
+
+    async fn streams_of(&self, consumer: &ConsumerId) -> Result<Vec<StreamName>, LogError> {
+        self.log.streams_of(consumer).await
     }
 
     async fn consumers(&self, stream: &StreamName) -> Result<Vec<(ConsumerKey, String)>, LogError> {

@@ -12,7 +12,7 @@ mod writer;
 
 pub use folder::OpenError;
 
-use ackwire::wire::{EventId, Seq, SeqRange, StreamName};
+use ackwire::wire::{ConsumerId, EventId, Seq, SeqRange, StreamName};
 use async_trait::async_trait;
 use std::{path::Path, sync::Arc};
 use tokio::sync::watch;
@@ -166,6 +166,11 @@ impl Log for SqliteLog {
     async fn consumers(&self, stream: &StreamName) -> Result<Vec<(ConsumerKey, String)>, LogError> {
         let stream = stream.clone();
         self.readers.run(move |connection| records::consumers(connection, &stream)).await
+    }
+
+    async fn streams_of(&self, consumer: &ConsumerId) -> Result<Vec<StreamName>, LogError> {
+        let consumer = consumer.clone();
+        self.readers.run(move |connection| records::streams_of(connection, &consumer)).await
     }
 
     async fn streams(&self, after: Option<&StreamName>, limit: usize) -> Result<Vec<(StreamName, Tail)>, LogError> {

@@ -212,6 +212,16 @@ pub(super) fn consumers(connection: &Connection, stream: &StreamName) -> rusqlit
         .collect()
 }
 
+pub(super) fn streams_of(connection: &Connection, consumer: &ConsumerId) -> rusqlite::Result<Vec<StreamName>> {
+    connection
+        .prepare_cached(
+            "SELECT DISTINCT name FROM consumers JOIN streams ON streams.id = consumers.stream
+             WHERE consumer = ? ORDER BY name",
+        )?
+        .query_map([consumer.as_str()], |row| parsed(row, 0, StreamName::new))?
+        .collect()
+}
+
 /// Forgets who was saved before that moment.
 pub(super) fn forget_consumers(connection: &Connection, before: u64) -> rusqlite::Result<()> {
     connection.prepare_cached("DELETE FROM consumers WHERE saved_at < ?")?.execute([before]).map(drop)

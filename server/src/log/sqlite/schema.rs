@@ -40,6 +40,7 @@ const MIGRATIONS: [&str; 1] = ["
         saved_at INTEGER NOT NULL,
         PRIMARY KEY (stream, subject, consumer)
     ) STRICT, WITHOUT ROWID;
+    CREATE INDEX consumers_by_name ON consumers (consumer);
     -- One row, which a health check writes.
     CREATE TABLE checks (id INTEGER PRIMARY KEY CHECK (id = 1), checked_at INTEGER NOT NULL) STRICT;
 "];
