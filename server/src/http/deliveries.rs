@@ -3,9 +3,10 @@
 
 use ackwire::wire::{ErrorCode, Event, EventId, SeqRange, StreamName};
 use axum::{
-    Json,
+    Json, Router,
     extract::{Path, State},
     http::{HeaderMap, StatusCode},
+    routing::get,
 };
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -60,19 +61,22 @@ pub(super) async fn consumers(
     Ok(Json(json!({ "stream": stream, "consumers": consumers })))
 }
 
-/// `GET /v1/streams/{stream}/pending?consumer=&run_id=&thread_id=&limit=`: what is not settled, for each consumer.
-pub(super) async fn pending(app: State<Arc<App>>, reader: Reader, query: DeliveryQuery) -> ListAnswer {
-    list(app, reader, query, Listing::Pending).await
-}
-
-/// `GET /v1/streams/{stream}/expired?…`: what was not confirmed in time, and is not settled by now.
-pub(super) async fn expired(app: State<Arc<App>>, reader: Reader, query: DeliveryQuery) -> ListAnswer {
-    list(app, reader, query, Listing::Expired).await
-}
-
-/// `GET /v1/streams/{stream}/dead-letters?…`: what failed for good, and was neither requeued nor discarded.
-pub(super) async fn dead_letters(app: State<Arc<App>>, reader: Reader, query: DeliveryQuery) -> ListAnswer {
-    list(app, reader, query, Listing::DeadLetters).await
+/// The lists, of a stream and of a consumer.
+///
+/// - `GET /v1/streams/{stream}/pending?consumer=&run_id=&thread_id=&limit=`: what is not settled, for each consumer.
+/// - `GET /v1/streams/{stream}/expired?…`: what was not confirmed in time, and is not settled by now.
+/// - `GET /v1/streams/{stream}/dead-letters?…`: what failed for good, and was neither requeued nor discarded.
+/// - `GET /v1/consumers/{consumer}/pending|expired|dead-letters?stream=&run_id=&thread_id=&limit=`: the same for a consumer,
+///   stream by stream, of the streams that the caller may read. Each event names its `stream`.
+pub(super) fn lists() -> Router<Arc<App>> {
+    let lists = [("pending", Listing::Pending), ("expired", Listing::Expired), ("dead-letters", Listing::DeadLetters)];
+    lists.into_iter().fold(Router::new(), |routes, (name, listing)| {
+        let of_stream = move |app, reader, query| list(app, reader, query, listing);
+        let of_consumer = move |app, name, headers, query| list_of(app, name, headers, query, listing);
+        routes
+            .route(&format!("/v1/streams/{{stream}}/{name}"), get(of_stream))
+            .route(&format!("/v1/consumers/{{consumer}}/{name}"), get(of_consumer))
+    })
 }
 
 type ListAnswer = Result<Json<Value>, ApiError>;
@@ -87,37 +91,6 @@ async fn list(
     let (selection, limit) = query.selection(confined(&identity, &stream))?;
     let events = app.hub.list(&stream, listing, &selection, limit).await?;
     Ok(Json(json!({ "stream": stream, "events": events })))
-}
-
-/// `GET /v1/consumers/{consumer}/pending?stream=&run_id=&thread_id=&limit=`: what is not settled for a consumer, stream by
-/// stream, of the streams that the caller may read. Each event names its `stream`.
-pub(super) async fn pending_of(
-    app: State<Arc<App>>,
-    name: Path<String>,
-    by: HeaderMap,
-    query: DeliveryQuery,
-) -> ListAnswer {
-    list_of(app, name, by, query, Listing::Pending).await
-}
-
-/// `GET /v1/consumers/{consumer}/expired?…`, likewise.
-pub(super) async fn expired_of(
-    app: State<Arc<App>>,
-    name: Path<String>,
-    by: HeaderMap,
-    query: DeliveryQuery,
-) -> ListAnswer {
-    list_of(app, name, by, query, Listing::Expired).await
-}
-
-/// `GET /v1/consumers/{consumer}/dead-letters?…`, likewise.
-pub(super) async fn dead_letters_of(
-    app: State<Arc<App>>,
-    name: Path<String>,
-    by: HeaderMap,
-    query: DeliveryQuery,
-) -> ListAnswer {
-    list_of(app, name, by, query, Listing::DeadLetters).await
 }
 
 async fn list_of(

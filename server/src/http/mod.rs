@@ -45,17 +45,12 @@ fn routes(app: &Arc<App>) -> Router<Arc<App>> {
         .route("/v1/streams/{stream}/events/{id}", get(deliveries::event))
         .route("/v1/streams/{stream}/events/{id}/confirm", post(operations::confirm))
         .route("/v1/streams/{stream}/events/{id}/fail", post(operations::fail))
-        .route("/v1/streams/{stream}/pending", get(deliveries::pending))
-        .route("/v1/streams/{stream}/expired", get(deliveries::expired))
-        .route("/v1/streams/{stream}/dead-letters", get(deliveries::dead_letters))
         .route("/v1/streams/{stream}/dead-letters/{id}/requeue", post(operations::requeue))
         .route("/v1/streams/{stream}/dead-letters/{id}/discard", post(operations::discard))
-        .route("/v1/consumers/{consumer}/pending", get(deliveries::pending_of))
-        .route("/v1/consumers/{consumer}/expired", get(deliveries::expired_of))
-        .route("/v1/consumers/{consumer}/dead-letters", get(deliveries::dead_letters_of))
         .route("/v1/streams/{stream}/consumers", get(deliveries::consumers))
         .route("/v1/streams/{stream}/end", post(streams::end))
         .route("/v1/socket", any(socket::open))
+        .merge(deliveries::lists())
         .merge(operator::routes());
     if app.config.dev {
         routes = routes.merge(dev::routes(app.clone()));
