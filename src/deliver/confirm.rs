@@ -5,7 +5,7 @@ use std::{fmt, ops::Bound};
 use super::feed::Feed;
 use super::link::MAX_RESENDS;
 use super::record::Record;
-use super::tracker::{Failed, Verdict};
+use super::retrying::{Failed, Verdict};
 use crate::base::Instant;
 use crate::wire::{Ack, Confirm, ConfirmStatus, Epoch, EventConfirmation, MAX_RANGES, Nack, Resend, Seq, SeqRange};
 

@@ -4,7 +4,7 @@ use std::{collections::VecDeque, sync::Arc};
 
 use super::link::{Link, Purpose, Reading, Timers};
 use super::record::{Phase, Record};
-use super::tracker::{Due, Verdict};
+use super::retrying::{Due, Verdict};
 use super::{Config, Entry, Notice, Tracker};
 use crate::base::{Instant, Rng};
 use crate::wire::{Epoch, LostRange, LostReason, Seq, SeqRange, ServerFrame, StreamName, encode_events, encode_server};

@@ -18,6 +18,7 @@ mod notice;
 mod operate;
 mod paging;
 mod record;
+mod retrying;
 mod saved;
 mod tracker;
 mod troubled;

@@ -6,7 +6,8 @@ use std::fmt;
 use super::Notice;
 use super::feed::Feed;
 use super::record::{Phase, Record, Terms};
-use super::tracker::{Failed, MAX_EXCEPTIONS, Tracker};
+use super::retrying::Failed;
+use super::tracker::{MAX_EXCEPTIONS, Tracker};
 use crate::base::Instant;
 use crate::wire::{Event, Seq, SeqRange};
 
