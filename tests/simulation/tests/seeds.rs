@@ -14,25 +14,25 @@ fn run(name: &str, seeds: u64) {
 
 #[test]
 fn flaky() {
-    run("flaky", 60);
+    run("flaky", 300);
 }
 
 #[test]
 fn fanout() {
-    run("fanout", 60);
+    run("fanout", 300);
 }
 
 #[test]
 fn handlers() {
-    run("handlers", 120);
+    run("handlers", 600);
 }
 
 #[test]
 fn operations() {
-    run("operations", 60);
+    run("operations", 300);
 }
 
 #[test]
 fn everything() {
-    run("everything", 120);
+    run("everything", 600);
 }
