@@ -18,7 +18,7 @@ await main(async () => {
   const bugs = JSON.parse(readFileSync(join(root, "tests/simulation/bugs.json"), "utf8"));
   const copy = mkdtempSync(join(tmpdir(), "ackwire-bugs-"));
   try {
-    for (const name of ["Cargo.toml", "Cargo.lock", "clippy.toml", "src", "server", "tests"]) {
+    for (const name of ["Cargo.toml", "Cargo.lock", "clippy.toml", "PROTOCOL.md", "src", "server", "tests"]) {
       cpSync(join(root, name), join(copy, name), { recursive: true });
     }
     const chosen = bugs.filter(({ name }) => name.includes(only));
@@ -47,7 +47,9 @@ function isCaught(copy, { name, file, find, put }) {
       const said = stderr.match(/panicked at .*\n(.*)/)?.[1] ?? "";
       return report(name, `seed ${seed}: ${said.slice(0, 100)}`);
     }
-    const { status: failed, stdout } = cargo(copy, ["test", "--quiet", "-p", "ackwire", "--tests"]);
+    const tests = ["test", "--quiet", "-p", "ackwire", "--tests"];
+    cargo(copy, [...tests, "--no-run"], true);
+    const { status: failed, stdout } = cargo(copy, tests);
     return report(name, failed === 0 ? undefined : `test ${stdout.match(/^ {4}(\S+)$/m)?.[1]}`);
   } finally {
     writeFileSync(path, text);
