@@ -13,6 +13,9 @@ use crate::tab::{Handling, Tab, Wish};
 /// A world's clock does not begin at zero: no rule may rest on it.
 const START_MS: u64 = 1_000_000;
 
+/// So many steps at one moment are no progress.
+const MAX_STANDSTILL: u32 = 200_000;
+
 /// Something that will happen.
 #[derive(Debug)]
 enum Event {
@@ -62,6 +65,8 @@ pub struct World {
     next_connection: u64,
     produced: u64,
     server_down_until: Option<Instant>,
+    /// Steps since the time last moved.
+    standstill: u32,
     check: Check,
 }
 
@@ -82,6 +87,7 @@ impl World {
             next_connection: 1,
             produced: 0,
             server_down_until: None,
+            standstill: 0,
             check: Check::default(),
         }
     }
@@ -251,6 +257,8 @@ impl World {
         let server = self.server.poll_timeout().filter(|_| self.server_is_up());
         let tab = self.tabs.iter().filter_map(|tab| tab.session.poll_timeout()).min();
         let Some(at) = [event, server, tab].into_iter().flatten().min().filter(|at| *at <= end) else { return false };
+        self.standstill = if at > self.now { 0 } else { self.standstill + 1 };
+        assert!(self.standstill < MAX_STANDSTILL, "the two ends keep each other busy, and no time passes");
         self.now = self.now.max(at);
         if event == Some(at) {
             if let Some((_, event)) = self.events.pop_first() {
