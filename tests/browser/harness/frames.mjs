@@ -4,6 +4,7 @@
 export class FrameFilter {
   #change;
   #held = Buffer.alloc(0);
+  /** Whether the answer to the handshake is past; `"never"` if it was another answer than "switching protocols". */
   #upgraded = false;
 
   constructor(change) {
@@ -12,12 +13,14 @@ export class FrameFilter {
 
   /** Takes the next bytes, returns those to forward. Incomplete frames wait for their rest. */
   pass(chunk) {
+    if (this.#upgraded === "never") return chunk;
     this.#held = Buffer.concat([this.#held, chunk]);
     const out = [];
     if (!this.#upgraded) {
       const end = this.#held.indexOf("\r\n\r\n");
       if (end < 0) return Buffer.alloc(0);
-      this.#upgraded = true;
+      this.#upgraded = this.#held.subarray(0, 12).toString("latin1") === "HTTP/1.1 101" || "never";
+      if (this.#upgraded === "never") return this.#take(this.#held.length);
       out.push(this.#take(end + 4));
     }
     for (let frame = this.#next(); frame; frame = this.#next()) out.push(frame);

@@ -2,7 +2,7 @@
 export { useBrowser } from "./browser.mjs";
 export { produce, runEvents } from "./produce.mjs";
 export { startProxy } from "./proxy.mjs";
-export { seeded } from "./random.mjs";
+export { anySeed, generator, seeded } from "./random.mjs";
 export { startServer } from "./server.mjs";
 export { startSite } from "./site.mjs";
 export { newSecret, sign } from "./token.mjs";

@@ -1,7 +1,7 @@
 // A network between the page and the server that can be broken in the ways in which networks break.
 import { once } from "node:events";
-import { connect, createServer } from "node:net";
-import { FrameFilter } from "./frames.mjs";
+import { createServer } from "node:net";
+import { Link } from "./link.mjs";
 
 /** Starts a proxy to a server; it ends with the test. */
 export async function startProxy(t, server) {
@@ -15,52 +15,87 @@ class Relay {
   #server;
   #listener;
   #links = new Set();
-  #deaf = false;
-  #chunkBytes = Number.POSITIVE_INFINITY;
-  #filter;
+  /** What every connection goes through. The links read it each time they forward something. */
+  #weather = {
+    chunkBytes: Number.POSITIVE_INFINITY,
+    bytesPerSecond: Number.POSITIVE_INFINITY,
+    filter: undefined,
+    stalled: { up: false, down: false },
+    deaf: false,
+  };
   /** Connections that were made through it. */
   connections = 0;
 
+  /** A server that comes back on another port is found there. */
   constructor(server) {
     this.#server = server;
   }
 
   async listen() {
-    this.#listener = createServer((page) => this.#link(page));
+    // A side that has said goodbye may still be spoken to: the links pass goodbyes on themselves.
+    this.#listener = createServer({ allowHalfOpen: true }, (page) => this.#link(page));
     this.#listener.listen(0, "127.0.0.1");
     await once(this.#listener, "listening");
+  }
+
+  get url() {
+    return `http://127.0.0.1:${this.#listener.address().port}`;
   }
 
   get socketUrl() {
     return `ws://127.0.0.1:${this.#listener.address().port}/v1/socket`;
   }
 
-  /** Breaks every connection at once, as a reset does; returns how many there were. */
-  cut() {
+  /** How many connections there are on which the server has answered. */
+  get open() {
+    return [...this.#links].filter((link) => link.isAnswered).length;
+  }
+
+  /**
+   * Breaks every connection at once: with a reset, or (`"end"`) with a goodbye to both sides that neither has said.
+   * Returns how many there were.
+   */
+  cut(how = "reset") {
     const links = [...this.#links];
-    for (const link of links) link.break();
+    for (const link of links) how === "end" ? link.end() : link.reset();
     return links.length;
   }
 
   /** From now on connections stay open and nothing comes through, as after a laptop's sleep. New ones are like that too. */
   goDeaf() {
-    this.#deaf = true;
-    for (const link of this.#links) link.deaf = true;
+    this.#weather.deaf = true;
+    for (const link of this.#links) link.goDeaf();
   }
 
   /** New connections work again. Those that went deaf never do. */
   recover() {
-    this.#deaf = false;
+    this.#weather.deaf = false;
   }
 
-  /** Forwards no more than this many bytes at a time. */
+  /** Holds everything back that goes `"up"` to the server, `"down"` to the page, or both ways; nothing is lost. */
+  stall(...directions) {
+    for (const direction of directions) this.#weather.stalled[direction] = true;
+  }
+
+  /** What was held back flows again. */
+  resume() {
+    this.#weather.stalled = { up: false, down: false };
+    for (const link of this.#links) link.resume();
+  }
+
+  /** Forwards no more than this many bytes at a time, each as a segment of its own. */
   splitInto(bytes) {
-    this.#chunkBytes = bytes;
+    this.#weather.chunkBytes = bytes;
+  }
+
+  /** Forwards no more than this many bytes a second, each way and on each connection. */
+  throttle(bytesPerSecond) {
+    this.#weather.bytesPerSecond = bytesPerSecond;
   }
 
   /** Lets `filter(text) → [text…]` decide what becomes of each text frame of the server; `undefined` ends that. */
   filterFrames(filter) {
-    this.#filter = filter;
+    this.#weather.filter = filter;
   }
 
   close() {
@@ -70,33 +105,7 @@ class Relay {
 
   #link(page) {
     this.connections += 1;
-    const server = connect(this.#server.port, "127.0.0.1");
-    const link = {
-      deaf: this.#deaf,
-      break: () => {
-        page.resetAndDestroy();
-        server.resetAndDestroy();
-      },
-    };
+    const link = new Link(page, this.#server.port, this.#weather, () => this.#links.delete(link));
     this.#links.add(link);
-    const frames = new FrameFilter((text) => this.#filter?.(text) ?? [text]);
-    this.#forward(link, page, server, (chunk) => chunk);
-    this.#forward(link, server, page, (chunk) => frames.pass(chunk));
-  }
-
-  #forward(link, from, to, change) {
-    from.setNoDelay(true);
-    from.on("data", (chunk) => {
-      if (link.deaf) return;
-      const bytes = change(chunk);
-      const step = Math.min(this.#chunkBytes, bytes.length || 1);
-      for (let at = 0; at < bytes.length; at += step) to.write(bytes.subarray(at, at + step));
-    });
-    from.on("error", () => to.destroy());
-    from.on("close", () => {
-      // Whoever is deaf does not hear a goodbye either.
-      if (!link.deaf) to.end();
-      this.#links.delete(link);
-    });
   }
 }

@@ -64,6 +64,11 @@ export class Server {
     await once(child, "exit");
   }
 
+  /** The number of its process. */
+  get pid() {
+    return this.#process?.pid;
+  }
+
   get url() {
     return `http://127.0.0.1:${this.port}`;
   }
