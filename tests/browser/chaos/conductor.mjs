@@ -1,0 +1,59 @@
+// Makes the planned troubles at their times, many at once, none twice in the same place.
+import { TROUBLES } from "./troubles.mjs";
+
+export class Conductor {
+  /** kind → {made, …counts}. */
+  counts = {};
+  /** Every trouble that was made: `{kind, from, upto}`, on the clock of `now`. */
+  history = [];
+  #world;
+  #now;
+  #queues = new Map();
+
+  constructor(world, now) {
+    this.#world = world;
+    this.#now = now;
+  }
+
+  /** Plays the plan; resolves when the last trouble is over, or those that are under way when `signal` aborts. */
+  async play(troubles, signal) {
+    const begun = this.#now();
+    const over = [];
+    for (const trouble of troubles) {
+      await this.#world.pause(begun + trouble.at - this.#now());
+      if (signal.aborted) break;
+      over.push(this.#queue(trouble, signal));
+    }
+    await Promise.all(over);
+  }
+
+  /** What is under way now. */
+  get active() {
+    return this.history.filter(({ upto }) => upto === undefined).map(({ kind }) => kind);
+  }
+
+  /** What was under way at some moment of that time. */
+  during(from, upto) {
+    const then = this.history.filter((trouble) => trouble.from <= upto && (trouble.upto ?? upto) >= from);
+    return [...new Set(then.map(({ kind }) => kind))];
+  }
+
+  /** Behind the one that is under way in the same place. */
+  #queue(trouble, signal) {
+    const place = `${trouble.kind} ${trouble.kind === "cut" ? "" : (trouble.lane ?? "")}`;
+    const turn = (this.#queues.get(place) ?? Promise.resolve()).then(() => !signal.aborted && this.#make(trouble));
+    this.#queues.set(place, turn);
+    return turn;
+  }
+
+  async #make(trouble) {
+    const { kind } = trouble;
+    const entry = { kind, from: this.#now(), upto: undefined };
+    this.history.push(entry);
+    const counts = (await TROUBLES[kind](this.#world, trouble)) ?? {};
+    entry.upto = this.#now();
+    const sums = this.counts[kind] ?? {};
+    for (const [name, count] of Object.entries({ made: 1, ...counts })) sums[name] = (sums[name] ?? 0) + count;
+    this.counts[kind] = sums;
+  }
+}

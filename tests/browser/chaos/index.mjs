@@ -1,0 +1,245 @@
+// Everything at once: real pages and a real server, and between them all the trouble that the seed asks for.
+import { chromium } from "playwright-core";
+import { chromiumArgs, findChromium } from "../../../scripts/setup/chromium.mjs";
+import { generator, startProxy, startSite, until } from "../harness/index.mjs";
+import { digest } from "../site/digest.js";
+import { PRODUCERS, STREAMS, TABS } from "./cast.mjs";
+import { makeClock } from "./clock.mjs";
+import { Conductor } from "./conductor.mjs";
+import { mountDisk } from "./disk.mjs";
+import { Ledger } from "./ledger.mjs";
+import { measure } from "./memory.mjs";
+import { Outages } from "./outage.mjs";
+import { plan } from "./plan.mjs";
+import { Producer } from "./producer.mjs";
+import { Servers } from "./servers.mjs";
+import { Tab } from "./tab.mjs";
+
+/** How often the pages' journals are taken: the outages are as exact as that. */
+const LOOK_MS = 250;
+/** How long everything may take to settle once the troubles are over. */
+const SETTLE_MS = 120_000;
+/** How many events a second each producer appends, about. */
+const RATE = 15;
+
+/**
+ * Runs `minutes` of trouble with exactly so many `cuts` and `kills`, all from one `seed`, then waits until all is
+ * settled and compares. Resolves to the report. What is started ends with `scope` (`after(undo)`). `onProgress(state)`
+ * is called every few seconds.
+ */
+export async function runChaos(scope, { seed, minutes, cuts, kills, onProgress = () => {}, signal }) {
+  const ms = minutes * 60_000;
+  const run = await setUp(scope, seed);
+  const { world, ledger, conductor, tabs, producers, servers } = run;
+  const begun = performance.now();
+  const producing = producers.map((producer) => producer.run());
+  const looking = everyNow(LOOK_MS, () => look(run).catch((error) => ledger.violate("page", error.stack)));
+  const atStart = await measure(servers, tabs);
+
+  const left = leaveOut(plan({ seed, ms, cuts, kills, tabs: tabs.length, producers: producers.length }), world);
+  const limit = AbortSignal.timeout(ms * 1.5 + 30_000);
+  const telling = setInterval(() => onProgress(progress(run, begun, ms)), 5_000);
+  await conductor.play(left.troubles, signal ? AbortSignal.any([signal, limit]) : limit);
+  const troubledMs = performance.now() - begun;
+
+  calmDown(world);
+  for (const producer of producers) producer.stop();
+  await within("every producer is answered", Promise.all(producing), ledger);
+  await within("every page's publish is answered", Promise.all(tabs.map((tab) => tab.hush())), ledger);
+  await settle(run);
+  await looking.stop();
+  clearInterval(telling);
+  await compare(run);
+  for (const [kind, asked] of Object.entries({ cut: cuts, kill: kills })) {
+    const made = conductor.counts[kind]?.made ?? 0;
+    if (made !== asked) ledger.violate("trouble", `${made} of ${asked} of the kind "${kind}" were made`);
+  }
+  const atEnd = await measure(servers, tabs);
+  const memory = { start: atStart, end: atEnd, serverPeak: servers.peakBytes };
+  return { seed, troubledMs, ms: performance.now() - begun, memory, leftOut: left.why, ...results(run) };
+}
+
+async function setUp(scope, seed) {
+  const { folder, disk, why: noDisk } = mountDisk(scope);
+  const { env, clock, why: noClock } = makeClock(scope);
+  const servers = new Servers(folder, env);
+  scope.after(() => servers.stop());
+  await servers.start();
+  const site = await startSite(scope);
+  const browser = await chromium.launch({
+    executablePath: findChromium(),
+    args: chromiumArgs,
+    // Who started this ends it.
+    ...{ handleSIGINT: false, handleSIGTERM: false, handleSIGHUP: false },
+  });
+  scope.after(() => browser.close());
+
+  const ledger = new Ledger();
+  const lanes = [];
+  for (const _ of [...TABS, ...PRODUCERS]) lanes.push(await startProxy(scope, servers.server));
+  const tabs = TABS.map((role) => new Tab(role, ledger));
+  for (const [index, tab] of tabs.entries()) await tab.open(browser, site, lanes[index].socketUrl);
+  const producers = PRODUCERS.map((stream, index) => {
+    const { url } = lanes[tabs.length + index];
+    return new Producer({ name: `p${index}`, stream, url, seed: seed + index + 1, rate: RATE }, ledger);
+  });
+  const random = generator(seed + 1_000);
+  const missing = { "full disk": noDisk, clock: noClock };
+  const world = { servers, disk, clock, lanes, tabs, random, pause, missing };
+  const conductor = new Conductor(world, () => performance.now());
+  return { world, ledger, conductor, outages: new Outages(), tabs, producers, servers };
+}
+
+/** The troubles that this machine can make, and why not the others. */
+function leaveOut(troubles, { disk, missing }) {
+  const why = Object.entries(missing).filter(([, why]) => why !== undefined);
+  if (why.some(([kind]) => kind === "clock")) missing.clock += "; the pages' clocks jumped all the same";
+  return {
+    troubles: disk ? troubles : troubles.filter(({ kind }) => kind !== "full disk"),
+    why: why.map(([kind]) => `${kind}: ${missing[kind]}`),
+  };
+}
+
+/** Takes the journals, and looks how long who has been waiting, and what the server counts as settled. */
+async function look({ tabs, ledger, outages, servers }) {
+  const views = await confirmedBy(servers).catch(() => []);
+  await Promise.all(tabs.map((tab) => tab.pull()));
+  servers.look();
+  for (const tab of tabs) {
+    for (const view of tab.views) {
+      outages.look(performance.now(), view, ledger.head(view.stream));
+      const seen = views.find(({ stream, consumer }) => stream === view.stream && consumer === tab.consumer);
+      if (seen) view.confirmed(seen.confirmed);
+    }
+  }
+}
+
+/** What every consumer of every stream has confirmed. */
+async function confirmedBy({ server }) {
+  const all = await Promise.all(
+    STREAMS.map(async (stream) => (await server.consumers(stream)).map((view) => ({ ...view, stream }))),
+  );
+  return all.flat();
+}
+
+function calmDown({ lanes, disk }) {
+  disk?.free();
+  for (const lane of lanes) {
+    lane.recover();
+    lane.resume();
+    lane.throttle(Number.POSITIVE_INFINITY);
+    lane.splitInto(Number.POSITIVE_INFINITY);
+    lane.filterFrames(undefined);
+  }
+}
+
+/** Waits until every consumer has settled every stream that it has; says who has not. */
+async function settle({ tabs, servers, ledger }) {
+  const unsettled = async () => {
+    const views = await confirmedBy(servers);
+    const heads = new Map(
+      await Promise.all(STREAMS.map(async (stream) => [stream, await servers.server.head(stream)])),
+    );
+    return tabs.flatMap((tab) =>
+      tab.views.flatMap(({ stream }) => {
+        const seen = views.find((view) => view.stream === stream && view.consumer === tab.consumer);
+        const done = seen && seen.confirmed === heads.get(stream) && seen.unsettled === 0;
+        return done ? [] : [`${tab.name}, ${stream}: ${JSON.stringify(seen ?? "unknown")}, head ${heads.get(stream)}`];
+      }),
+    );
+  };
+  try {
+    await until("everything is settled", async () => (await unsettled()).length === 0, SETTLE_MS);
+  } catch (error) {
+    ledger.violate("settled", error.message);
+    for (const who of await unsettled().catch(() => [])) ledger.violate("settled", who);
+  }
+}
+
+/** Compares the log with what was sent and applied, and the dead letters with what the pages were told. */
+async function compare(run) {
+  const { tabs, servers, ledger } = run;
+  await look(run);
+  for (const stream of STREAMS) ledger.close(stream, await servers.server.log(stream), digest);
+  for (const tab of tabs) {
+    for (const view of tab.views) {
+      const path = `/v1/streams/${encodeURIComponent(view.stream)}/dead-letters?consumer=${tab.consumer}&limit=1000`;
+      const letters = new Set((await servers.server.get(path)).events.map(({ seq }) => seq));
+      const differ = [...letters].filter((seq) => !view.dead.has(seq));
+      for (const seq of differ)
+        ledger.violate("dead letter", `${tab.name}, ${view.stream}: ${seq} was not said to be lost`);
+    }
+  }
+}
+
+async function within(what, promise, ledger) {
+  let timer;
+  const late = new Promise((resolve) => {
+    timer = setTimeout(() => resolve("late"), SETTLE_MS);
+  });
+  if ((await Promise.race([promise, late])) === "late") ledger.violate("settled", `not in time: ${what}`);
+  clearTimeout(timer);
+}
+
+function progress({ ledger, conductor, servers }, begun, ms) {
+  const applied = ledger.views.reduce((sum, view) => sum + view.applied, 0);
+  const made = (kind) => conductor.counts[kind]?.made ?? 0;
+  return {
+    seconds: (performance.now() - begun) / 1000,
+    of: ms / 1000,
+    in: ledger.in,
+    applied,
+    cuts: made("cut"),
+    kills: made("kill"),
+    active: [...(servers.isUp ? [] : ["server down"]), ...conductor.active],
+    violations: Object.values(ledger.broken).reduce((sum, count) => sum + count, 0),
+  };
+}
+
+function results({ ledger, conductor, outages, tabs, producers }) {
+  const over = (list, value) => list.reduce((sum, item) => sum + value(item), 0);
+  const counted = (name) => over(tabs, (tab) => tab.counted[name]);
+  const { longest } = outages;
+  return {
+    tabs: tabs.length,
+    streams: STREAMS.length,
+    producers: producers.length,
+    in: ledger.in,
+    requests: over(producers, ({ requests }) => requests),
+    repeats: over(producers, ({ repeats }) => repeats),
+    applied: over(ledger.views, (view) => view.applied),
+    deadLetters: over(ledger.views, (view) => view.dead.size),
+    lost: over(ledger.views, (view) => view.lost) + (ledger.broken.missing ?? 0),
+    repeated: ledger.broken.repeated ?? 0,
+    appliedAgain: over(ledger.views, (view) => view.again),
+    failures: over(ledger.views, (view) => view.failed),
+    connections: over(tabs, (tab) => tab.connections),
+    resends: counted("resends"),
+    gaps: counted("gaps"),
+    repaired: counted("repaired"),
+    duplicates: counted("duplicates"),
+    longestOutage: { ...longest, during: longest.tab ? conductor.during(longest.from, longest.upto) : [] },
+    troubles: conductor.counts,
+    broken: ledger.broken,
+    violations: ledger.violations,
+  };
+}
+
+const pause = (ms) => new Promise((resolve) => setTimeout(resolve, Math.max(0, ms)));
+
+/** Does it again and again, with a pause between; `stop()` resolves when the last is done. */
+function everyNow(ms, work) {
+  let stopped = false;
+  const loop = (async () => {
+    while (!stopped) {
+      await work();
+      await pause(ms);
+    }
+  })();
+  return {
+    stop: () => {
+      stopped = true;
+      return loop;
+    },
+  };
+}
