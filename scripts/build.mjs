@@ -1,9 +1,9 @@
 // Builds the npm package (dist/) and the server. `npm run build` builds both, for release.
 import { existsSync } from "node:fs";
-import { join } from "node:path";
+import { join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { unlessFresh } from "./lib/fresh.mjs";
-import { executable, target } from "./lib/paths.mjs";
+import { executable, inner, root, target } from "./lib/paths.mjs";
 import { run } from "./lib/run.mjs";
 import { already, main, say } from "./lib/step.mjs";
 import { ensureWasmBindgen } from "./setup/cargo-tools.mjs";
@@ -24,9 +24,9 @@ export async function buildPackage() {
     {
       inputs: [
         ...["src", "js", "Cargo.toml", "Cargo.lock", "package.json", "package-lock.json"],
-        ...["tsconfig.json", "scripts/build-package.mjs"],
+        ...["tsconfig.json", "scripts/build-package.mjs", "scripts/lib/shrink.mjs"],
       ],
-      outputs: ["dist/index.js"],
+      outputs: ["dist/index.js", relative(root, join(inner, "ackwire.wasm"))],
     },
     () => {
       say("Building the npm package into dist/");

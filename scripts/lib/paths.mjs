@@ -5,6 +5,10 @@ import { fileURLToPath } from "node:url";
 export const root = resolve(fileURLToPath(import.meta.url), "../../..");
 export const tools = join(root, ".tools");
 export const target = process.env.CARGO_TARGET_DIR ? resolve(root, process.env.CARGO_TARGET_DIR) : join(root, "target");
+/** What users install. */
+export const dist = join(root, "dist");
+/** What the package was made of: the glue by itself, and the WebAssembly with its functions' names. */
+export const inner = join(target, "package");
 
 /** The name of an executable on this system. */
 export const executable = (name) => (process.platform === "win32" ? `${name}.exe` : name);

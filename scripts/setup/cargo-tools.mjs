@@ -15,6 +15,9 @@ export async function ensureWasmBindgen() {
 /** wasm-pack runs the tests of the browser's end in a browser. */
 export const ensureWasmPack = () => ensure({ crate: "wasm-pack", command: "wasm-pack", version: "0.15.1" });
 
+/** twiggy says what a wasm file is made of. */
+export const ensureTwiggy = () => ensure({ crate: "twiggy", command: "twiggy", version: "0.8.0" });
+
 async function ensure({ crate, command, version }) {
   const installed = (await output(command, ["--version"]))?.trim().split(" ")[1];
   if (installed === version) return already(`${command} ${version}`);

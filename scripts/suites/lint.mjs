@@ -3,6 +3,7 @@ import { buildPackage, ensureBuildTools } from "../build.mjs";
 import { run } from "../lib/run.mjs";
 import { Failure, say } from "../lib/step.mjs";
 import { ensureRustLinters } from "../setup/rust.mjs";
+import { checkSize } from "../size.mjs";
 
 const wasm = ["--target", "wasm32-unknown-unknown", "--package", "ackwire"];
 const strict = ["--all-targets", "--", "-D", "warnings"];
@@ -18,6 +19,7 @@ const checks = {
     run("cargo", ["doc", "--workspace", "--no-deps"], { env: { RUSTDOCFLAGS: "-D warnings" } }),
   "JavaScript is formatted and lints": () => run("biome", ["ci", "--error-on-warnings", colors, "."]),
   "The package builds, its types are right": buildPackage,
+  "The package is within its budget (`npm run size` says more)": checkSize,
 };
 
 export async function lint(result) {
