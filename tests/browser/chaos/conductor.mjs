@@ -1,6 +1,9 @@
 // Makes the planned troubles at their times, many at once, none twice in the same place.
 import { TROUBLES } from "./troubles.mjs";
 
+/** Troubles of one place, the server, although their kinds differ. */
+const OF_THE_SERVER = ["kill", "restart", "hang"];
+
 export class Conductor {
   /** kind → {made, …counts}. */
   counts = {};
@@ -40,7 +43,8 @@ export class Conductor {
 
   /** Behind the one that is under way in the same place. */
   #queue(trouble, signal) {
-    const place = `${trouble.kind} ${trouble.kind === "cut" ? "" : (trouble.lane ?? "")}`;
+    const { kind, lane = "" } = trouble;
+    const place = OF_THE_SERVER.includes(kind) ? "server" : kind === "cut" ? kind : `${kind} ${lane}`;
     const turn = (this.#queues.get(place) ?? Promise.resolve()).then(() => !signal.aborted && this.#make(trouble));
     this.#queues.set(place, turn);
     return turn;

@@ -3,14 +3,16 @@ import { generator } from "../harness/index.mjs";
 
 /** How often a minute what is not counted comes along; each comes at least once. */
 const PER_MINUTE = {
-  stall: 3,
-  "half-open": 2,
-  throttle: 3,
-  split: 3,
-  frames: 2,
-  reload: 2,
-  clock: 2,
-  "full disk": 0.7,
+  stall: 6,
+  "half-open": 4,
+  throttle: 5,
+  split: 5,
+  frames: 4,
+  reload: 4,
+  clock: 4,
+  hang: 1.5,
+  restart: 1,
+  "full disk": 1,
 };
 
 const SECOND = 1_000;
@@ -20,6 +22,8 @@ const DAY = 86_400 * SECOND;
 const DETAILS = {
   cut: ({ lane, pick }) => ({ lane: lane(), how: pick(["reset", "end"]) }),
   kill: ({ between, chance }) => ({ forMs: chance(0.3) ? 0 : between(0, 1_500) }),
+  hang: ({ between }) => ({ forMs: between(300, 3_000) }),
+  restart: ({ between }) => ({ forMs: between(0, 500) }),
   stall: ({ lane, pick, between }) => ({
     lane: lane(),
     directions: pick([["up"], ["down"], ["up", "down"]]),

@@ -31,11 +31,11 @@ export class Servers {
     this.isUp = true;
   }
 
-  /** SIGKILL, and a new life after that time. */
-  async crash(forMs) {
+  /** Ends it with a signal, and begins a new life after that time. */
+  async replace(signal, forMs) {
     this.look();
     this.isUp = false;
-    await this.#server.kill("SIGKILL");
+    await this.#server.kill(signal);
     await elapse(forMs);
     const end = performance.now() + RESTART_MS;
     for (let failures = 0; !this.#stopping; failures++) {
@@ -47,6 +47,14 @@ export class Servers {
         await elapse(100);
       }
     }
+  }
+
+  /** It stands still for that time, as on a machine that swaps. */
+  async hang(forMs) {
+    const { pid } = this.#server;
+    process.kill(pid, "SIGSTOP");
+    await elapse(forMs);
+    process.kill(pid, "SIGCONT");
   }
 
   /** Whether it takes no events now, as on a full disk. */

@@ -16,7 +16,11 @@ export const TROUBLES = {
     return { [how === "end" ? "by goodbye" : "by reset"]: 1, connections: chosen.cut(how) };
   },
 
-  kill: ({ servers }, { forMs }) => servers.crash(forMs),
+  kill: ({ servers }, { forMs }) => servers.replace("SIGKILL", forMs),
+
+  restart: ({ servers }, { forMs }) => servers.replace("SIGTERM", forMs),
+
+  hang: ({ servers }, { forMs }) => servers.hang(forMs),
 
   stall: async ({ lanes, pause }, { lane, directions, forMs }) => {
     lanes[lane].stall(...directions);
