@@ -10,7 +10,7 @@ interface Entry {
 }
 
 // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what an id may not hold
-const CONTROL = /[\u0000-\u001f\u007f]/;
+const CONTROL = /[\u0000-\u001f\u007f-\u009f]/;
 
 /** Publishes that wait for their answer. The engine sends them, and sends them again; here are the promises. */
 export class Outbox {

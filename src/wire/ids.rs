@@ -30,8 +30,8 @@ macro_rules! name {
         impl $name {
             /// Checks the rule.
             pub fn new(name: &str) -> Result<Self, InvalidName> {
-                let accepts: fn(u8) -> bool = $accepts;
-                if !name.is_empty() && name.len() <= $max && name.bytes().all(accepts) {
+                let accepts: fn(char) -> bool = $accepts;
+                if !name.is_empty() && name.len() <= $max && name.chars().all(accepts) {
                     Ok(Self(name.into()))
                 } else {
                     Err(InvalidName { rule: $rule })
@@ -91,33 +91,33 @@ macro_rules! name {
     };
 }
 
-fn name_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b':' | b'/' | b'-')
+fn is_plain(character: char) -> bool {
+    character.is_ascii_alphanumeric() || matches!(character, '_' | '.' | ':' | '/' | '-')
 }
 
 name!(
     /// The name of a stream [AW-STREAM].
-    StreamName, 200, name_byte,
+    StreamName, 200, is_plain,
     "a stream name has 1 to 200 bytes of A-Z a-z 0-9 _ . : / -"
 );
 name!(
     /// Whose confirmations are tracked: a tab, a device, a named worker [AW-CONSUMER].
-    ConsumerId, 128, name_byte,
+    ConsumerId, 128, is_plain,
     "a consumer name has 1 to 128 bytes of A-Z a-z 0-9 _ . : / -"
 );
 name!(
     /// One incarnation of a stream's log; opaque [AW-EPOCH].
-    Epoch, 64, |byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'),
+    Epoch, 64, |character| character.is_ascii_alphanumeric() || matches!(character, '_' | '-'),
     "an epoch has 1 to 64 bytes of A-Z a-z 0-9 _ -"
 );
 name!(
     /// The producer's name for one event, unique in its stream [AW-EVENT].
-    EventId, 128, |byte| byte >= 0x20 && byte != 0x7f,
+    EventId, 128, |character| !character.is_control(),
     "an event id has 1 to 128 bytes without control characters"
 );
 name!(
     /// What kind of event it is, such as `tool_completed` [AW-EVENT].
-    EventType, 100, name_byte,
+    EventType, 100, is_plain,
     "an event type has 1 to 100 bytes of A-Z a-z 0-9 _ . : / -"
 );
 
@@ -140,6 +140,7 @@ mod tests {
         assert!(EventId::new("größe 1").is_ok());
         assert!(EventId::new("a\u{7f}").is_err());
         assert!(EventId::new("a\nb").is_err());
+        assert!(EventId::new("a\u{9b}31m").is_err(), "terminals take orders from these, too");
         assert!(EventId::new(&"ä".repeat(65)).is_err(), "bytes count, not characters");
     }
 }
