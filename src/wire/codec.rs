@@ -14,7 +14,7 @@ use super::{
 pub struct FrameError {
     /// The frame's type, as far as it could be read.
     pub frame: Option<String>,
-    /// What is wrong with it. Never contains a value from the frame beyond what serde names.
+    /// What is wrong with it. Never contains a text from the frame.
     pub detail: String,
 }
 
@@ -198,6 +198,20 @@ fn fields<T: DeserializeOwned>(text: &str) -> Result<T, String> {
         // Only what is wrong is read once more, to name the field [AW-CONN-2].
         let traced: Result<T, _> = serde_path_to_error::deserialize(&mut serde_json::Deserializer::from_str(text));
         let path = traced.err().map(|error| error.path().to_string()).filter(|path| path != ".");
-        path.map_or(error.to_string(), |path| format!("`{path}`: {error}"))
+        let said = without_text(&error.to_string());
+        path.map_or(said.clone(), |path| format!("`{path}`: {said}"))
     })
+}
+
+/// serde repeats a text that stands where something else should; it may be a token in the wrong place, and what is said
+/// here is logged [AW-CONN-3].
+fn without_text(said: &str) -> String {
+    let quotes = said.find('"').zip(said.rfind('"')).filter(|(first, last)| first < last);
+    if let Some((first, last)) = quotes {
+        return format!("{}…{}", &said[..=first], &said[last..]);
+    }
+    match said.strip_prefix("unknown variant `").and_then(|rest| rest.split_once("`, expected")) {
+        Some((_, expected)) => format!("unknown variant, expected{expected}"),
+        None => said.to_owned(),
+    }
 }
