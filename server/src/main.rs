@@ -1,6 +1,7 @@
 //! `ackwire-server`: the reference server as a program.
 
 mod healthcheck;
+mod stderr;
 
 use ackwire_server::{
     config::{Config, LogFormat, LogKind},
@@ -16,6 +17,7 @@ use std::{
     process::{self, ExitCode},
     sync::Arc,
 };
+use stderr::Harmless;
 use tokio::net::TcpListener;
 use tracing_subscriber::EnvFilter;
 
@@ -82,13 +84,19 @@ async fn serve(config: Config) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
+/// Libraries that log, at their finest, what they carry: frames with tokens and events. They never get that far.
+const TELLTALES: [&str; 4] = ["axum", "hyper", "tokio_tungstenite", "tungstenite"];
+
 /// Log lines go to stderr; stdout has one line, for programs.
 fn start_logging(format: LogFormat) -> Result<(), Box<dyn Error>> {
-    let filter = match env::var("RUST_LOG") {
+    let mut filter = match env::var("RUST_LOG") {
         Ok(filter) => EnvFilter::try_new(&filter).map_err(|error| format!("RUST_LOG={filter}: {error}"))?,
         Err(_) => EnvFilter::new("warn,ackwire_server=info"),
     };
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
+    for library in TELLTALES {
+        filter = filter.add_directive(format!("{library}=info").parse()?);
+    }
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(|| Harmless);
     match format {
         LogFormat::Text => log.with_ansi(io::stderr().is_terminal()).init(),
         LogFormat::Json => log.json().init(),
