@@ -7,6 +7,9 @@ use serde::Deserialize;
 /// Longest `sub` of a token, in bytes: it is part of a consumer's key.
 const MAX_SUBJECT_BYTES: usize = 256;
 
+/// Longest token, in bytes: as long as headers usually may be.
+const MAX_TOKEN_BYTES: usize = 8 << 10;
+
 /// Why a token was not taken. Never holds any part of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AuthError {
@@ -92,6 +95,9 @@ impl Auth {
     pub fn authenticate(&self, token: Option<&str>) -> Result<Identity, AuthError> {
         let Some(tokens) = &self.0 else { return Ok(Identity::anyone()) };
         let token = token.ok_or(AuthError::Missing)?;
+        if token.len() > MAX_TOKEN_BYTES {
+            return Err(AuthError::Refused("it has more than 8192 bytes"));
+        }
         let decoded = decode::<Claims>(token, &tokens.key, &tokens.validation);
         let claims = decoded.map_err(|error| refusal(error.kind()))?.claims;
         if claims.sub.is_empty() || claims.sub.len() > MAX_SUBJECT_BYTES {

@@ -18,6 +18,7 @@ pub mod monitor;
 pub mod origins;
 pub mod outbox;
 mod run;
+mod serve;
 pub mod shutdown;
 mod socket;
 pub mod trouble;
@@ -71,7 +72,7 @@ impl App {
         let monitor = Monitor::new(config.alerts.thresholds());
         let log: Arc<dyn Log> = Arc::new(WatchedLog::new(log, monitor.clone()));
         let limits = &config.limits;
-        let hub = Hub::new(log.clone(), monitor, config.delivery.feed(), limits.max_connections, limits.max_waiters);
+        let hub = Hub::new(log.clone(), monitor, config.delivery.feed(), limits);
         Ok(Arc::new(Self {
             hub,
             config,

@@ -12,6 +12,18 @@ pub const MAX_DEADLINE_MS: u32 = 24 * 60 * 60 * 1000;
 /// Most retries of an event.
 pub const MAX_RETRIES: u32 = 100;
 
+/// Most headers of a request.
+pub const MAX_HEADERS: usize = 100;
+
+/// Most bytes of a request's headers and its first line together.
+pub const MAX_HEADER_BYTES: usize = 16 << 10;
+
+/// Longest path and query of a request together, in bytes.
+pub const MAX_URI_BYTES: usize = 8 << 10;
+
+/// Largest body of a request other than an append, in bytes.
+pub const MAX_SMALL_BODY_BYTES: usize = 16 << 10;
+
 /// What a client or a producer may ask for. Each is a flag and an environment variable.
 #[derive(Args, Clone, Debug, PartialEq, Eq)]
 #[command(next_help_heading = "Limits")]
@@ -35,6 +47,26 @@ pub struct Limits {
     /// Most WebSocket connections at a time (1 to 1000000)
     #[arg(long, env = "ACKWIRE_MAX_CONNECTIONS", default_value = "10000", value_parser = bytes(1, 1_000_000))]
     pub max_connections: usize,
+
+    /// Most WebSocket handshakes in a second, on average and over all clients (1 to 100000); more are answered with 429
+    #[arg(long, env = "ACKWIRE_MAX_HANDSHAKES_PER_SECOND", default_value = "1000", value_parser = number(1, 100_000))]
+    pub max_handshakes_per_second: u32,
+
+    /// Most WebSocket handshakes at once (1 to 1000000)
+    #[arg(long, env = "ACKWIRE_MAX_HANDSHAKE_BURST", default_value = "10000", value_parser = number(1, 1_000_000))]
+    pub max_handshake_burst: u32,
+
+    /// Most HTTP connections at a time besides WebSockets (1 to 1000000); further ones wait to be accepted
+    #[arg(long, env = "ACKWIRE_MAX_HTTP_CONNECTIONS", default_value = "1024", value_parser = bytes(1, 1_000_000))]
+    pub max_http_connections: usize,
+
+    /// How long a connection may take for the headers of a request, and how long it is kept without one (100ms to 10m)
+    #[arg(long, env = "ACKWIRE_HEADER_TIMEOUT", default_value = "30s", value_parser = patience)]
+    pub header_timeout: Duration,
+
+    /// How long a request may take for its body (100ms to 10m); longer ones are answered with 408
+    #[arg(long, env = "ACKWIRE_BODY_TIMEOUT", default_value = "30s", value_parser = patience)]
+    pub body_timeout: Duration,
 
     /// Most callers that wait for confirmations at a time (1 to 1000000)
     #[arg(long, env = "ACKWIRE_MAX_WAITERS", default_value = "1000", value_parser = bytes(1, 1_000_000))]
@@ -65,7 +97,7 @@ pub struct Limits {
     pub hello_deadline: Duration,
 
     /// After how much silence the server pings (100ms to 10m)
-    #[arg(long, env = "ACKWIRE_HEARTBEAT", default_value = "25s", value_parser = heartbeat)]
+    #[arg(long, env = "ACKWIRE_HEARTBEAT", default_value = "25s", value_parser = patience)]
     pub heartbeat: Duration,
 }
 
@@ -81,7 +113,7 @@ fn hello_deadline(text: &str) -> Result<Duration, String> {
     span(text, Duration::from_millis(100), Duration::from_secs(5 * 60))
 }
 
-fn heartbeat(text: &str) -> Result<Duration, String> {
+fn patience(text: &str) -> Result<Duration, String> {
     span(text, Duration::from_millis(100), Duration::from_secs(10 * 60))
 }
 

@@ -1,6 +1,5 @@
 //! The server's life: from its listener to its end.
 
-use axum::serve::ListenerExt;
 use std::{io, sync::Arc, time::Duration};
 use tokio::{net::TcpListener, sync::oneshot, time};
 
@@ -9,6 +8,7 @@ use crate::{
     config::{Config, ConfigError},
     http,
     log::Log,
+    serve::serve,
 };
 
 /// How often age is checked: what is too old may stay that much longer.
@@ -39,20 +39,15 @@ pub async fn run(
     config.check_address(listener.local_addr()?.ip())?;
     let app = App::new(config, log)?;
     let trimming = tokio::spawn(trim(app.log.clone()));
-    // An event is a small frame that somebody waits for.
-    let listener = listener.tap_io(|stream| {
-        if let Err(error) = stream.set_nodelay(true) {
-            tracing::debug!(%error, "TCP_NODELAY is not set");
-        }
-    });
     let (stop, stopped) = oneshot::channel::<()>();
-    let server = axum::serve(listener, http::complete(app.clone())).with_graceful_shutdown(async {
+    let limits = app.config.limits.clone();
+    let server = serve(listener, http::complete(app.clone()), limits, async {
         // A dropped sender stops, too.
         let _ = stopped.await;
     });
-    let mut server = tokio::spawn(server.into_future());
+    let mut server = tokio::spawn(server);
     tokio::select! {
-        ended = &mut server => ended.map_err(io::Error::other)??,
+        ended = &mut server => ended.map_err(io::Error::other)?,
         () = shutdown => {
             tracing::info!(clients_have = ?app.config.drain, "draining");
             app.drain().await;

@@ -218,7 +218,7 @@ async fn the_demo_page_is_served_in_development_only() {
     let page = server.request(Method::GET, "/").send().await.unwrap();
     assert_eq!((page.status().as_u16(), header(&page, "content-type")), (200, "text/html"));
     let policy = header(&page, "content-security-policy");
-    assert!(policy.contains("default-src 'self'") && !policy.contains("unsafe-inline"), "{policy}");
+    assert!(policy.contains("default-src 'none'") && !policy.contains("unsafe-inline"), "{policy}");
     assert_eq!(header(&page, "x-content-type-options"), "nosniff");
     for path in ["/demo/ackwire_bg.wasm", "/pkg/ackwire_bg.wasm"] {
         let wasm = server.request(Method::GET, path).send().await.unwrap();

@@ -181,10 +181,10 @@ impl Connection {
         self.close(CloseCode::TOO_LARGE, format!("a frame has at most {most} bytes"));
     }
 
-    /// The WebSocket layer heard from the client, by a ping or pong of its own.
+    /// The WebSocket layer heard from the client, by a ping or pong of its own. It counts as any message does: a ping
+    /// costs an answer.
     pub fn handle_sign_of_life(&mut self, now: Instant) {
-        self.heard_at = now;
-        self.pinged_at = None;
+        self.hear(now);
     }
 
     /// The token is good, for so long. `welcome` is sent after a `hello`, and its subscriptions follow; `authenticated`
@@ -343,7 +343,8 @@ impl Connection {
         if self.stage == Stage::Closed {
             return false;
         }
-        self.handle_sign_of_life(now);
+        self.heard_at = now;
+        self.pinged_at = None;
         if !self.messages.take(now) {
             let rate = self.limits.messages_per_second;
             self.close(CloseCode::TOO_MANY_REQUESTS, format!("more than {rate} messages a second"));
@@ -364,9 +365,9 @@ impl Connection {
     }
 }
 
-/// A token bucket, in thousandths of a message.
+/// A token bucket, in thousandths of a message: so many at once, so many a second on average.
 #[derive(Clone, Copy, Debug)]
-struct Bucket {
+pub struct Bucket {
     per_second: u64,
     most: u64,
     left: u64,
@@ -376,12 +377,14 @@ struct Bucket {
 impl Bucket {
     const MESSAGE: u64 = 1000;
 
-    fn new(now: Instant, per_second: u32, burst: u32) -> Self {
+    /// A full one; each number is at least 1.
+    pub fn new(now: Instant, per_second: u32, burst: u32) -> Self {
         let most = u64::from(burst.max(1)) * Self::MESSAGE;
         Self { per_second: per_second.max(1).into(), most, left: most, filled_at: now }
     }
 
-    fn take(&mut self, now: Instant) -> bool {
+    /// Takes one, if there is one.
+    pub fn take(&mut self, now: Instant) -> bool {
         // Per second and per thousand cancel out: a millisecond brings `per_second` thousandths.
         let come = (now - self.filled_at).as_millis().saturating_mul(self.per_second);
         self.left = self.left.saturating_add(come).min(self.most);

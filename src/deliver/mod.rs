@@ -25,7 +25,7 @@ mod troubled;
 
 pub use config::Config;
 pub use confirm::Violation;
-pub use connection::{Action, Connection, Limits};
+pub use connection::{Action, Bucket, Connection, Limits};
 pub use entry::Entry;
 pub use feed::{EventsOut, Feed, FeedFrame, Page, ReadRequest, Tail};
 pub use notice::{Counters, Notice};

@@ -10,9 +10,12 @@ use serde::Deserialize;
 use serde_json::{Value, value::RawValue};
 use uuid::Uuid;
 
-use super::ApiError;
+use super::{
+    ApiError,
+    bounds::{is_caused_by, too_slow},
+};
 use crate::{
-    clock,
+    App, clock,
     limits::{Limits, MAX_DEADLINE_MS, MAX_META_ENTRIES, MAX_RETRIES},
     log::NewEvent,
 };
@@ -20,23 +23,31 @@ use crate::{
 /// Longest piece of a producer's input that an error repeats, in bytes.
 const MAX_QUOTED_BYTES: usize = 60;
 
+/// The end of every error.
+const NOTHING_APPENDED: &str = "; nothing was appended";
+
 /// Reads the events of an append.
-pub(super) async fn read_events(headers: &HeaderMap, body: Body, limits: &Limits) -> Result<Vec<NewEvent>, ApiError> {
+pub(super) async fn read_events(headers: &HeaderMap, body: Body, app: &App) -> Result<Vec<NewEvent>, ApiError> {
+    let limits = &app.config.limits;
     let form = Form::of(headers)?;
     let declared = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
     if declared.is_some_and(|length| length > limits.max_batch_bytes) {
         return Err(body_too_large(limits));
     }
     // A body without a declared length shows its size only when it is read.
-    let body = to_bytes(body, limits.max_batch_bytes).await.map_err(|error| match is_length_limit(&error) {
-        true => body_too_large(limits),
-        false => ApiError::invalid("the body broke off; nothing was appended"),
+    let body = to_bytes(body, limits.max_batch_bytes).await.map_err(|error| {
+        if is_caused_by::<http_body_util::LengthLimitError>(&error) {
+            return body_too_large(limits);
+        }
+        let mut told = too_slow(&error, app).unwrap_or_else(|| ApiError::invalid("the body broke off"));
+        told.message.push_str(NOTHING_APPENDED);
+        told
     })?;
     let text = std::str::from_utf8(&body).map_err(|error| {
         ApiError::invalid(format!("the body is not UTF-8 after byte {}; nothing was appended", error.valid_up_to()))
     })?;
     parse(form, text, limits).map_err(|mut error| {
-        error.message.push_str("; nothing was appended");
+        error.message.push_str(NOTHING_APPENDED);
         error
     })
 }
@@ -194,15 +205,4 @@ fn plain(error: &serde_json::Error) -> String {
 fn body_too_large(limits: &Limits) -> ApiError {
     let most = limits.max_batch_bytes;
     ApiError::too_large(format!("the body has more than {most} bytes (--max-batch-bytes); nothing was appended"))
-}
-
-fn is_length_limit(error: &axum::Error) -> bool {
-    let mut source = std::error::Error::source(error);
-    while let Some(error) = source {
-        if error.is::<http_body_util::LengthLimitError>() {
-            return true;
-        }
-        source = error.source();
-    }
-    false
 }

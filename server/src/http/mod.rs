@@ -2,8 +2,10 @@
 
 mod access;
 mod body;
+mod bounds;
 mod deliveries;
 mod error;
+mod headers;
 mod health;
 mod observe;
 mod operations;
@@ -24,7 +26,7 @@ use axum::{
 };
 use std::sync::Arc;
 
-use crate::{App, dev, socket};
+use crate::{App, dev, limits::MAX_SMALL_BODY_BYTES, socket};
 
 /// Everything that a server of its own has: in development mode the demo page, and an answer for what there is not.
 pub(crate) fn complete(app: Arc<App>) -> Router {
@@ -64,8 +66,10 @@ fn layered(routes: Router<Arc<App>>, app: Arc<App>) -> Router {
         // Probes come from anywhere, under any name.
         .merge(health::routes())
         .method_not_allowed_fallback(error::method_not_allowed)
+        .layer(from_fn_with_state(app.clone(), bounds::bound))
         .layer(from_fn(observe::observe))
-        // `body` has limits of its own, which name the setting.
-        .layer(DefaultBodyLimit::disable())
+        // For everything but events: `body` has limits of its own, which name the setting.
+        .layer(DefaultBodyLimit::max(MAX_SMALL_BODY_BYTES))
+        .layer(from_fn(headers::protect))
         .with_state(app)
 }

@@ -7,7 +7,6 @@ use ackwire::{
 };
 use axum::{
     Json,
-    body::Bytes,
     extract::{Path, State},
     http::StatusCode,
 };
@@ -15,7 +14,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use std::sync::Arc;
 
-use super::{ApiError, access::Reader, deliveries::find, streams::existing};
+use super::{ApiError, access::Reader, bounds::Small, deliveries::find, streams::existing};
 use crate::{App, hub::OperationError, log::ConsumerKey};
 
 /// For whom, and what else there is to say.
@@ -37,16 +36,16 @@ type EventPath = Path<(String, String)>;
 
 /// `POST /v1/streams/{stream}/events/{id}/confirm` with `{consumer, subject?}`: the event is applied. `changed` is false
 /// if it was confirmed before.
-pub(super) async fn confirm(app: State<Arc<App>>, reader: Reader, path: EventPath, body: Bytes) -> Answer {
-    let Operation { app, stream, key, event, .. } = prepare(app, reader, path, &body, Right::Own).await?;
+pub(super) async fn confirm(app: State<Arc<App>>, reader: Reader, path: EventPath, body: Small) -> Answer {
+    let Operation { app, stream, key, event, .. } = prepare(app, reader, path, body, Right::Own).await?;
     let changed = app.hub.confirm(&stream, &key, &event).await?;
     Ok(Json(json!({ "id": event.id, "seq": event.seq, "changed": changed })))
 }
 
 /// `POST /v1/streams/{stream}/events/{id}/fail` with `{consumer, error?, retry?, subject?}`: the event could not be
 /// applied, and is sent again as after a nack.
-pub(super) async fn fail(app: State<Arc<App>>, reader: Reader, path: EventPath, body: Bytes) -> Answer {
-    let Operation { app, stream, key, event, target } = prepare(app, reader, path, &body, Right::Own).await?;
+pub(super) async fn fail(app: State<Arc<App>>, reader: Reader, path: EventPath, body: Small) -> Answer {
+    let Operation { app, stream, key, event, target } = prepare(app, reader, path, body, Right::Own).await?;
     let (error, retry) = (target.error.as_deref().unwrap_or("failed"), target.retry.unwrap_or(true));
     app.hub.fail(&stream, &key, &event, error, retry).await?;
     Ok(Json(json!({ "id": event.id, "seq": event.seq })))
@@ -54,15 +53,15 @@ pub(super) async fn fail(app: State<Arc<App>>, reader: Reader, path: EventPath, 
 
 /// `POST /v1/streams/{stream}/dead-letters/{id}/requeue` with `{consumer, subject?}`: it is sent again, with all its
 /// retries [AW-SEND-9].
-pub(super) async fn requeue(app: State<Arc<App>>, reader: Reader, path: EventPath, body: Bytes) -> Answer {
-    let Operation { app, stream, key, event, .. } = prepare(app, reader, path, &body, Right::Producers).await?;
+pub(super) async fn requeue(app: State<Arc<App>>, reader: Reader, path: EventPath, body: Small) -> Answer {
+    let Operation { app, stream, key, event, .. } = prepare(app, reader, path, body, Right::Producers).await?;
     app.hub.requeue(&stream, &key, &event).await?;
     Ok(Json(json!({ "id": event.id, "seq": event.seq })))
 }
 
 /// `POST /v1/streams/{stream}/dead-letters/{id}/discard` with `{consumer, subject?}`: it is put away, and stays failed.
-pub(super) async fn discard(app: State<Arc<App>>, reader: Reader, path: EventPath, body: Bytes) -> Answer {
-    let Operation { app, stream, key, event, .. } = prepare(app, reader, path, &body, Right::Producers).await?;
+pub(super) async fn discard(app: State<Arc<App>>, reader: Reader, path: EventPath, body: Small) -> Answer {
+    let Operation { app, stream, key, event, .. } = prepare(app, reader, path, body, Right::Producers).await?;
     app.hub.discard(&stream, &key, &event).await?;
     Ok(Json(json!({ "id": event.id, "seq": event.seq })))
 }
@@ -88,11 +87,11 @@ async fn prepare(
     State(app): State<Arc<App>>,
     Reader(stream, identity): Reader,
     Path((_, id)): EventPath,
-    body: &[u8],
+    Small(body): Small,
     right: Right,
 ) -> Result<Operation, ApiError> {
     let target: Target =
-        serde_json::from_slice(body).map_err(|error| ApiError::invalid(format!("the body: {error}")))?;
+        serde_json::from_slice(&body).map_err(|error| ApiError::invalid(format!("the body: {error}")))?;
     // In development mode nobody has a subject.
     let subject = target.subject.clone().or_else(|| identity.subject.clone());
     let may = match right {

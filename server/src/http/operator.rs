@@ -20,15 +20,15 @@ use crate::{App, SERVICE, VERSION, clock, hub::TroubledConsumer, metrics, metric
 /// Most streams in an answer: each brings its consumers.
 const MAX_PAGE_STREAMS: usize = 100;
 
-/// Nothing inline, nothing from elsewhere.
+/// Nothing inline, nothing from elsewhere, no markup out of text.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; \
-     img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+     img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; \
+     trusted-types 'none'";
 
-const PAGE_HEADERS: [(HeaderName, &str); 5] = [
+/// Besides those that every answer has ([`super::headers`]).
+const PAGE_HEADERS: [(HeaderName, &str); 3] = [
     (header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY),
-    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-    (header::X_FRAME_OPTIONS, "DENY"),
-    (header::REFERRER_POLICY, "no-referrer"),
+    (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
     // The page is the binary's: another binary, another page.
     (header::CACHE_CONTROL, "no-cache"),
 ];

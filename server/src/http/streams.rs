@@ -42,7 +42,7 @@ pub(super) async fn append(
     content: Body,
 ) -> Result<Response, ApiError> {
     let wait = wait.wait()?;
-    let events = body::read_events(&headers, content, &app.config.limits).await?;
+    let events = body::read_events(&headers, content, &app).await?;
     let appended = app.log.append(&stream, events).await?;
     let known = appended.events.iter().all(|event| event.duplicate);
     let status = if known { StatusCode::OK } else { StatusCode::CREATED };

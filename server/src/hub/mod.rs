@@ -17,7 +17,7 @@ mod waiting;
 pub use depths::Depths;
 pub use operations::OperationError;
 pub(crate) use retry::RetryCallback;
-pub use seats::{Order, Seat};
+pub use seats::{Crowded, Order, Seat};
 pub use slot::Slot;
 pub use tracked::{Listing, Selection, TrackedView};
 pub use troubles::{TroubleView, TroubledConsumer};
@@ -38,6 +38,7 @@ use std::{
 use tokio::sync::{Notify, watch};
 
 use crate::{
+    limits::Limits,
     log::{ConsumerKey, Log, LogError},
     monitor::Monitor,
 };
@@ -65,19 +66,13 @@ pub struct Hub {
 
 impl Hub {
     /// A hub over a log. It saves what changes from a task of its own, which ends with it.
-    pub fn new(
-        log: Arc<dyn Log>,
-        monitor: Arc<Monitor>,
-        config: Config,
-        max_connections: usize,
-        max_waiters: usize,
-    ) -> Arc<Self> {
+    pub fn new(log: Arc<dyn Log>, monitor: Arc<Monitor>, config: Config, limits: &Limits) -> Arc<Self> {
         Arc::new(Self {
             log,
             config,
             slots: Mutex::default(),
-            seats: Seats::new(max_connections),
-            waiters: Waiters::new(max_waiters),
+            seats: Seats::new(limits),
+            waiters: Waiters::new(limits.max_waiters),
             retry: OnceLock::new(),
             dirty: Mutex::default(),
             is_dirty: Notify::new(),

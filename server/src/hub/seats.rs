@@ -1,6 +1,6 @@
 //! One seat for each consumer: the newest connection has it.
 
-use ackwire::wire::ConsumerId;
+use ackwire::{deliver::Bucket, wire::ConsumerId};
 use std::{
     collections::HashMap,
     sync::{
@@ -11,7 +11,7 @@ use std::{
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use super::lock;
-use crate::log::ConsumerKey;
+use crate::{clock, limits::Limits, log::ConsumerKey};
 
 /// What a connection is told from outside.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,6 +30,16 @@ pub struct Seats {
     next: AtomicU64,
     room: Arc<Semaphore>,
     most: usize,
+    handshakes: Mutex<Bucket>,
+}
+
+/// Why a connection is not let in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Crowded {
+    /// There are as many as there may be.
+    Full,
+    /// Too many came in a short time.
+    Rush,
 }
 
 /// A consumer's seat, given back on drop.
@@ -41,14 +51,23 @@ pub struct Seat {
 }
 
 impl Seats {
-    pub(super) fn new(max_connections: usize) -> Self {
-        let most = max_connections.min(Semaphore::MAX_PERMITS);
-        Self { taken: Mutex::default(), next: AtomicU64::new(1), room: Arc::new(Semaphore::new(most)), most }
+    pub(super) fn new(limits: &Limits) -> Self {
+        let most = limits.max_connections.min(Semaphore::MAX_PERMITS);
+        let handshakes = Bucket::new(clock::now(), limits.max_handshakes_per_second, limits.max_handshake_burst);
+        Self {
+            taken: Mutex::default(),
+            next: AtomicU64::new(1),
+            room: Arc::new(Semaphore::new(most)),
+            most,
+            handshakes: Mutex::new(handshakes),
+        }
     }
 
-    /// Lets a connection in, unless there are too many.
-    pub fn enter(&self) -> Option<OwnedSemaphorePermit> {
-        self.room.clone().try_acquire_owned().ok()
+    /// Lets a connection in, unless there are too many, or too many in a short time.
+    pub fn enter(&self) -> Result<OwnedSemaphorePermit, Crowded> {
+        let permit = self.room.clone().try_acquire_owned().map_err(|_| Crowded::Full)?;
+        let is_calm = lock(&self.handshakes).take(clock::now());
+        if is_calm { Ok(permit) } else { Err(Crowded::Rush) }
     }
 
     pub(super) fn connections(&self) -> usize {

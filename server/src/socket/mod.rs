@@ -13,7 +13,7 @@ use axum::{
 };
 use std::sync::Arc;
 
-use crate::{App, http::ApiError};
+use crate::{App, http::ApiError, hub::Crowded};
 use session::Session;
 
 /// A message up to this many times the limit is read, and answered with 4413 by the protocol; a larger one is not even
@@ -32,14 +32,25 @@ pub(crate) async fn open(
     if upgrade.selected_protocol().is_none() {
         return Err(ApiError::invalid(format!("the WebSocket needs the subprotocol {SUBPROTOCOL}")));
     }
-    let unavailable = |code, message| ApiError { status: StatusCode::SERVICE_UNAVAILABLE, code, message };
+    let refused = |status, code, message| Err(ApiError { status, code, message });
     if app.is_draining() {
-        return Err(unavailable("unavailable", "this server is going away: connect again".into()));
+        let message = "this server is going away: connect again".into();
+        return refused(StatusCode::SERVICE_UNAVAILABLE, "unavailable", message);
     }
-    let Some(entered) = app.hub.seats().enter() else {
-        let most = app.config.limits.max_connections;
-        let message = format!("this server has {most} connections (--max-connections): try again later");
-        return Err(unavailable("too_many_requests", message));
+    let limits = &app.config.limits;
+    let entered = match app.hub.seats().enter() {
+        Ok(entered) => entered,
+        Err(Crowded::Full) => {
+            let most = limits.max_connections;
+            let message = format!("this server has {most} connections (--max-connections): try again later");
+            return refused(StatusCode::SERVICE_UNAVAILABLE, "too_many_requests", message);
+        }
+        Err(Crowded::Rush) => {
+            let most = limits.max_handshakes_per_second;
+            let message =
+                format!("more than {most} connect in a second (--max-handshakes-per-second): try again later");
+            return refused(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", message);
+        }
     };
     let opened = upgrade.on_upgrade(move |socket| async move {
         Session::new(app).run(socket).await;

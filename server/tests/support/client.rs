@@ -70,8 +70,13 @@ impl Client {
 
     /// The next frame, whatever it is.
     pub async fn any(&mut self) -> Value {
+        serde_json::from_str(&self.text().await).unwrap()
+    }
+
+    /// The next frame as it came.
+    pub async fn text(&mut self) -> String {
         match self.message().await {
-            Some(Message::Text(text)) => serde_json::from_str(&text).unwrap(),
+            Some(Message::Text(text)) => text.to_string(),
             other => panic!("{other:?} instead of a frame"),
         }
     }
@@ -81,6 +86,12 @@ impl Client {
         let (code, reason) = (1000.into(), "done".into());
         self.socket.close(Some(CloseFrame { code, reason })).await.unwrap();
         self.closed().await.0
+    }
+
+    /// Closes with this reason, as far as there is room for one.
+    pub async fn close_with(mut self, reason: &str) {
+        self.socket.close(Some(CloseFrame { code: 1000.into(), reason: reason.into() })).await.unwrap();
+        self.closed().await;
     }
 
     /// The close frame's code and reason; frames before it are let go.

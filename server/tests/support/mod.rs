@@ -4,6 +4,8 @@
 pub mod client;
 pub mod disk;
 pub mod program;
+pub mod raw;
+pub mod token;
 
 use ackwire_server::{
     config::Config,
