@@ -194,6 +194,7 @@ impl Connection {
             Stage::Checking => {
                 self.stage = Stage::Open;
                 self.actions.push_back(Action::Send(welcome));
+                self.tell_drain(now);
                 let subscriptions = std::mem::take(&mut self.pending);
                 subscriptions.into_iter().for_each(|subscribe| self.subscribe(subscribe));
             }
@@ -226,14 +227,15 @@ impl Connection {
         self.close(CloseCode::REPLACED, "replaced by a newer connection of this consumer");
     }
 
-    /// The server is going away [AW-DRAIN].
+    /// The server is going away [AW-DRAIN]. Who is not welcome yet hears of it after `welcome`, which comes first.
     pub fn handle_drain(&mut self, now: Instant, span: Duration) {
         if self.stage == Stage::Closed || self.drain_due.is_some() {
             return;
         }
         self.drain_due = Some(now + span);
-        let reconnect_in_ms = u32::try_from(span.as_millis()).unwrap_or(u32::MAX);
-        self.actions.push_back(Action::Send(ServerFrame::Drain { reconnect_in_ms }));
+        if self.stage == Stage::Open {
+            self.tell_drain(now);
+        }
     }
 
     /// Something was sent.
@@ -282,6 +284,12 @@ impl Connection {
             Some(pinged_at) => (pinged_at + heartbeat).max(self.heard_at + heartbeat.saturating_mul(2)),
             None => self.sent_at.min(self.heard_at) + heartbeat,
         }
+    }
+
+    fn tell_drain(&mut self, now: Instant) {
+        let Some(due) = self.drain_due else { return };
+        let reconnect_in_ms = u32::try_from((due - now).as_millis()).unwrap_or(u32::MAX);
+        self.actions.push_back(Action::Send(ServerFrame::Drain { reconnect_in_ms }));
     }
 
     fn greet(&mut self, hello: Hello) {

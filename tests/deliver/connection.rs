@@ -190,3 +190,18 @@ fn aw_drain_and_aw_conn_5() {
     assert!(replaced.drain()[0].starts_with("close 4409"));
     assert_eq!(replaced.say(r#"{"type":"ping"}"#), [""; 0]);
 }
+
+#[test]
+fn aw_drain_comes_after_welcome() {
+    let mut line = Line::new();
+    line.connection.handle_drain(line.now, Duration::from_secs(3));
+    assert_eq!(line.drain(), [""; 0], "the first frame of a server is `welcome`");
+    line.say(r#"{"type":"hello","consumer":"tab","subscriptions":[{"stream":"a"}]}"#);
+    line.wait(1_000);
+    line.connection.handle_accepted(line.now, None, ServerFrame::Pong);
+    assert_eq!(line.drain(), ["send Pong", "send Drain { reconnect_in_ms: 2000 }", "subscribe a"]);
+
+    let mut silent = Line::new();
+    silent.connection.handle_drain(silent.now, Duration::from_secs(3));
+    assert_eq!(silent.wait(5_000), [(3_000, "close 4503 this server is going away".to_owned())]);
+}
