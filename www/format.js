@@ -12,6 +12,11 @@ export function counted(count, what) {
   return `${number(count)} ${what}${count === 1 ? "" : "s"}`;
 }
 
+/** A value of an event as text, whatever it is: an object's `toString` may be a field of the event. */
+export function text(value) {
+  return typeof value === "object" && value !== null ? JSON.stringify(value) : String(value ?? "");
+}
+
 /** Milliseconds, as short as they can be said: "under 1 ms", "52 ms", "1.4 s", "2 min 5 s". */
 export function span(ms) {
   if (ms < 1) return "under 1 ms";

@@ -2,6 +2,7 @@
 
 import { curlCommand, startRun } from "./api.js";
 import { byId, make, setText } from "./dom.js";
+import { text } from "./format.js";
 import { Counters, connectionText, Positions, retryWords } from "./instruments.js";
 import { drawLatency } from "./latency.js";
 import { TroublePanel } from "./trouble.js";
@@ -153,7 +154,7 @@ function streamFromHash() {
 function applied(event, isHistory) {
   if (following) toEnd();
   if (isHistory) return;
-  if (event.type === "tool_completed") announce(`${event.data?.tool}: ${event.data?.summary ?? "done"}`);
+  if (event.type === "tool_completed") announce(`${text(event.data?.tool)}: ${text(event.data?.summary ?? "done")}`);
   if (event.type === "agent_completed") announce("The run is complete.");
 }
 

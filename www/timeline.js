@@ -1,7 +1,7 @@
 // The run as a person reads it. Each event is in the document when `apply` returns: that is what its confirmation says.
 
 import { make, setText } from "./dom.js";
-import { counted, seqs, span } from "./format.js";
+import { counted, seqs, span, text } from "./format.js";
 import { resultView } from "./result.js";
 
 const SEAM_TITLES = {
@@ -36,7 +36,7 @@ export class Timeline {
     }
     this.#endParagraph();
     if (seam) this.#list.append(seamRow(seam));
-    const show = SHOWN[event.type];
+    const show = SHOWN.get(event.type);
     if (show && isObject(event.data)) show.call(this, event);
     else this.#entry(event, "other", unknownEvent(event));
   }
@@ -134,11 +134,11 @@ export class Timeline {
 
   started(event) {
     const { task, folder } = event.data;
-    const heading = make("h3", {}, String(task ?? "A run"));
+    const heading = make("h3", {}, text(task ?? "A run"));
     const where =
       folder == null
         ? null
-        : make("p", { class: "where" }, "The agent works on the folder ", make("code", {}, String(folder)), ".");
+        : make("p", { class: "where" }, "The agent works on the folder ", make("code", {}, text(folder)), ".");
     this.#entry(event, "started", heading, where);
   }
 
@@ -150,7 +150,7 @@ export class Timeline {
     const head = make(
       "p",
       { class: "tool-head" },
-      make("code", { class: "tool-name" }, String(tool)),
+      make("code", { class: "tool-name" }, text(tool)),
       argumentsView(given),
       status,
     );
@@ -166,8 +166,8 @@ export class Timeline {
     const { card, status, outcome, details, entry } = this.#running.get(call);
     this.#running.delete(call);
     card.dataset.state = success ? "done" : "failed";
-    status.textContent = `${success ? "done" : "failed"} in ${span(Number(duration))}`;
-    outcome.textContent = String(summary ?? "");
+    status.textContent = `${success ? "done" : "failed"} in ${span(Number(text(duration)))}`;
+    outcome.textContent = text(summary);
     if (result != null) {
       details.append(make("details", {}, make("summary", {}, "Result"), resultView(result)));
     }
@@ -177,41 +177,41 @@ export class Timeline {
 
   finished(event) {
     const { summary, duration_ms: duration, tool_calls: calls } = event.data;
-    const facts = `${span(Number(duration))}, ${counted(Number(calls) || 0, "tool call")}`;
+    const facts = `${span(Number(text(duration)))}, ${counted(Number(text(calls)) || 0, "tool call")}`;
     this.#entry(
       event,
       "finished",
       make("h3", {}, "Done"),
-      make("p", { class: "summary" }, String(summary ?? "")),
+      make("p", { class: "summary" }, text(summary)),
       make("p", { class: "where" }, facts),
     );
   }
 
   failed(event) {
-    this.#entry(event, "error", make("h3", {}, "The run failed"), make("p", {}, String(event.data.message ?? "")));
+    this.#entry(event, "error", make("h3", {}, "The run failed"), make("p", {}, text(event.data.message)));
   }
 
   died(event) {
-    this.#entry(event, "error", make("h3", {}, "The agent is gone"), make("p", {}, String(event.data.reason ?? "")));
+    this.#entry(event, "error", make("h3", {}, "The agent is gone"), make("p", {}, text(event.data.reason)));
   }
 
   progressed(event) {
     const { message, done, total } = event.data;
-    const far = total == null ? String(done ?? "") : `${done} of ${total}`;
-    this.#entry(event, "other", make("p", {}, `${message ?? ""} (${far})`));
+    const far = total == null ? text(done) : `${text(done)} of ${text(total)}`;
+    this.#entry(event, "other", make("p", {}, `${text(message)} (${far})`));
   }
 }
 
 /** How the agent's events are shown. Any other type gets a plain card. */
-const SHOWN = {
-  agent_started: Timeline.prototype.started,
-  tool_executing: Timeline.prototype.executing,
-  tool_completed: Timeline.prototype.completed,
-  agent_completed: Timeline.prototype.finished,
-  agent_error: Timeline.prototype.failed,
-  agent_death: Timeline.prototype.died,
-  progress_update: Timeline.prototype.progressed,
-};
+const SHOWN = new Map([
+  ["agent_started", Timeline.prototype.started],
+  ["tool_executing", Timeline.prototype.executing],
+  ["tool_completed", Timeline.prototype.completed],
+  ["agent_completed", Timeline.prototype.finished],
+  ["agent_error", Timeline.prototype.failed],
+  ["agent_death", Timeline.prototype.died],
+  ["progress_update", Timeline.prototype.progressed],
+]);
 
 function unknownEvent({ type, data }) {
   return make(
