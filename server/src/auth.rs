@@ -1,7 +1,7 @@
 //! Who is asking, and which streams they may read and write.
 
 use ackwire::wire::StreamName;
-use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, errors::ErrorKind};
+use jsonwebtoken::{Algorithm, DecodingKey, TokenData, Validation, decode, errors::ErrorKind};
 use serde::Deserialize;
 
 /// Longest `sub` of a token, in bytes: it is part of a consumer's key.
@@ -99,7 +99,11 @@ impl Auth {
             return Err(AuthError::Refused("it has more than 8192 bytes"));
         }
         let decoded = decode::<Claims>(token, &tokens.key, &tokens.validation);
-        let claims = decoded.map_err(|error| refusal(error.kind()))?.claims;
+        let TokenData { header, claims } = decoded.map_err(|error| refusal(error.kind()))?;
+        if header.crit.is_some() {
+            // RFC 7515, 4.1.11: what must be understood, and is not, makes a token invalid.
+            return Err(AuthError::Refused("its header names extensions that this server does not know"));
+        }
         if claims.sub.is_empty() || claims.sub.len() > MAX_SUBJECT_BYTES {
             return Err(AuthError::Refused("its `sub` has 1 to 256 bytes"));
         }

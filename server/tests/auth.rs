@@ -4,6 +4,7 @@ mod support;
 
 use ackwire::wire::StreamName;
 use ackwire_server::auth::{Auth, AuthError, Expected};
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -187,4 +188,141 @@ async fn every_route_wants_a_token_and_its_claims() {
     assert_eq!((basic.status().as_u16(), header(&basic, "www-authenticate")), (401, "Bearer"));
     assert_eq!(ask(Method::GET, "/health/ready", None).await.0, 200, "probes have no token");
     server.stop().await;
+}
+
+/// A token out of these JSON texts, with a good signature.
+fn sign_texts(header: &str, claims: &str) -> String {
+    let text = format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(claims));
+    let key = EncodingKey::from_secret(SECRET.as_bytes());
+    format!("{text}.{}", jsonwebtoken::crypto::sign(text.as_bytes(), &key, Algorithm::HS256).unwrap())
+}
+
+#[track_caller]
+fn assert_token_refused(auth: &Auth, token: &str) {
+    let answer = auth.authenticate(Some(token));
+    assert!(matches!(answer, Err(AuthError::Refused(_) | AuthError::Expired)), "{answer:?}");
+}
+
+/// What a token's header says of keys, algorithms and extensions is the attacker's word.
+#[test]
+fn a_header_decides_nothing() {
+    let good = r#"{"alg":"HS256"}"#;
+    let claims = claims().to_string();
+    assert!(auth().authenticate(Some(&sign_texts(good, &claims))).is_ok(), "the test signs as it should");
+    for header in [
+        r#"{"alg":"none"}"#,
+        r#"{"alg":"None"}"#,
+        r#"{"alg":"NONE"}"#,
+        r#"{"alg":""}"#,
+        r#"{"alg":"hs256"}"#,
+        r#"{"alg":"HS512"}"#,
+        r#"{"alg":"RS256"}"#,
+        r#"{"alg":null}"#,
+        r#"{"alg":["HS256"]}"#,
+        r#"{}"#,
+        r#"[]"#,
+        "",
+        // Extensions that must be understood, and are not.
+        r#"{"alg":"HS256","crit":["exp"],"exp":1}"#,
+        r#"{"alg":"HS256","crit":["b64"],"b64":false}"#,
+    ] {
+        assert_token_refused(&auth(), &sign_texts(header, &claims));
+    }
+    // A key that comes with the token, or an address of one, is not used.
+    let own = EncodingKey::from_secret(b"the attacker's own");
+    for key in [
+        r#""jwk":{"kty":"oct","k":"dGhlIGF0dGFja2VyJ3Mgb3du"}"#,
+        r#""jku":"https://evil.example/keys.json""#,
+        r#""x5u":"https://evil.example/key.pem""#,
+        r#""kid":"../../../../dev/null""#,
+        r#""kid":"' UNION SELECT 'x""#,
+    ] {
+        let header = format!(r#"{{"alg":"HS256",{key}}}"#);
+        let text = format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(&claims));
+        for key in [&own, &EncodingKey::from_secret(b"")] {
+            let signature = jsonwebtoken::crypto::sign(text.as_bytes(), key, Algorithm::HS256).unwrap();
+            assert_token_refused(&auth(), &format!("{text}.{signature}"));
+        }
+    }
+}
+
+/// Claims of the wrong kind are not bent into the right one.
+#[test]
+fn claims_mean_what_they_say_or_nothing() {
+    let (good, soon) = (r#"{"alg":"HS256"}"#, now() + 60);
+    let signed = |claims: String| sign_texts(good, &claims);
+    for claims in [
+        format!(r#"{{"sub":"ada","exp":"{soon}"}}"#),
+        r#"{"sub":"ada","exp":null}"#.into(),
+        r#"{"sub":"ada","exp":true}"#.into(),
+        r#"{"sub":"ada","exp":-1}"#.into(),
+        r#"{"sub":"ada","exp":0}"#.into(),
+        r#"{"sub":"ada","exp":1e999}"#.into(),
+        r#"{"sub":"ada","exp":[9999999999]}"#.into(),
+        format!(r#"{{"sub":"ada","exp":1,"exp":{soon}}}"#),
+        format!(r#"{{"sub":"ada","sub":"root","exp":{soon}}}"#),
+        format!(r#"{{"sub":null,"exp":{soon}}}"#),
+        format!(r#"{{"sub":["ada"],"exp":{soon}}}"#),
+        format!(r#"{{"sub":"ada","exp":{soon},"nbf":{}}}"#, soon + 600),
+        format!(r#"{{"sub":"ada","exp":{soon},"ackwire":{{"operate":"true"}}}}"#),
+        format!(r#"{{"sub":"ada","exp":{soon},"ackwire":{{"operate":1}}}}"#),
+        format!(r#"{{"sub":"ada","exp":{soon},"ackwire":{{"read":"*"}}}}"#),
+        format!(r#"{{"sub":"ada","exp":{soon},"ackwire":{{"read":[["*"]]}}}}"#),
+        format!(r#"{{"sub":"ada","exp":{soon}"#),
+        "[]".into(),
+        "null".into(),
+        "[".repeat(3_000),
+    ] {
+        assert_token_refused(&auth(), &signed(claims));
+    }
+}
+
+/// The signature is over the text as it came, and all of it.
+#[test]
+fn a_token_has_three_parts_and_all_of_its_signature() {
+    let good = sign(&claims());
+    let [header, payload, signature] = good.split('.').collect::<Vec<_>>().try_into().unwrap();
+    let more = URL_SAFE_NO_PAD.encode(with("sub", "root").to_string());
+    for forged in [
+        String::new(),
+        ".".into(),
+        "..".into(),
+        header.into(),
+        format!("{header}.{payload}"),
+        format!("{header}.{payload}."),
+        format!("{header}.{payload}.{}", &signature[..signature.len() - 1]),
+        format!("{header}.{payload}.{}", &signature[..10]),
+        format!("{header}.{payload}.{}", "A".repeat(signature.len())),
+        format!("{header}.{payload}.{signature}.{signature}"),
+        format!("{header}.{payload}.{signature}=="),
+        format!("{header}.{payload}.{signature} "),
+        format!(" {good}"),
+        format!("{good}\n"),
+        format!("{header}.{more}.{signature}"),
+        format!("{header}.{payload}\0.{signature}"),
+        "é.é.é".into(),
+        format!("{good}{}", "x".repeat(8 << 10)),
+        "x".repeat(10 << 20),
+    ] {
+        assert_token_refused(&auth(), &forged);
+    }
+    // A signature of zeros is one of every message for a verifier that forgets to look (ECDSA, CVE-2022-21449).
+    let ec = Auth::with_public_key(&key_file("ec.public"), &Expected::default()).unwrap();
+    let es256 = URL_SAFE_NO_PAD.encode(r#"{"alg":"ES256"}"#);
+    assert_token_refused(&ec, &format!("{es256}.{payload}.{}", URL_SAFE_NO_PAD.encode([0; 64])));
+    let rsa = EncodingKey::from_rsa_pem(&key_file("rsa.private")).unwrap();
+    let rs256 = Auth::with_public_key(&key_file("rsa.public"), &Expected::default()).unwrap();
+    assert_token_refused(&rs256, &sign_with(Algorithm::PS256, &rsa, &claims()));
+}
+
+#[test]
+fn an_audience_that_is_nearly_ours_is_not() {
+    let expected = Expected { audience: Some("ack".into()), ..Expected::default() };
+    let auth = Auth::with_secret(SECRET.as_bytes(), &expected);
+    for audience in
+        [json!("ACK"), json!("ack "), json!("ack.evil"), json!(""), json!(["other"]), json!([]), json!(null)]
+    {
+        assert_token_refused(&auth, &sign(&with("aud", audience)));
+    }
+    assert!(auth.authenticate(Some(&sign(&with("aud", json!(["other", "ack"]))))).is_ok(), "one of several");
 }
