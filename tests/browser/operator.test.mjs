@@ -1,22 +1,14 @@
 // The operator's page against the real server: what it shows, to whom, and what it does with hostile texts.
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
-import { chromium } from "playwright-core";
-import { chromiumArgs, findChromium } from "../../scripts/setup/chromium.mjs";
-import { newSecret, sign, startServer, startSite, until, useBrowser } from "./harness/index.mjs";
+import { test } from "node:test";
+import { newSecret, sign, startServer, startSite, until, useBrowser, useChromium } from "./harness/index.mjs";
 
 const open = useBrowser();
-let browser;
-before(async () => {
-  browser = await chromium.launch({ executablePath: findChromium(), args: chromiumArgs });
-});
-after(() => browser?.close());
+const newPage = useChromium();
 
 /** The operator's page in a profile of its own, and what went wrong in it. */
 async function openOperator(t, server) {
-  const context = await browser.newContext();
-  t.after(() => context.close());
-  const page = await context.newPage();
+  const page = await newPage(t);
   const complaints = [];
   page.on("pageerror", (error) => complaints.push(String(error)));
   page.on("console", (message) => {

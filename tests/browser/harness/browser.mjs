@@ -2,22 +2,33 @@
 import { after, before } from "node:test";
 import { chromium } from "playwright-core";
 import { chromiumArgs, findChromium } from "../../../scripts/setup/chromium.mjs";
+import { recordPage } from "./record.mjs";
 import { until } from "./until.mjs";
 
 /** What the browser itself says of broken connections, which these tests break on purpose. */
 const NETWORK = /^(WebSocket connection to|Failed to load resource)/;
 
-/** One browser for a test file. Returns `open(t, site, config)`, which opens a page in a profile of its own. */
-export function useBrowser() {
+/** One browser for a test file, started with more arguments. Returns `newPage(t, options)`: each in a profile of its own. */
+export function useChromium({ args = [] } = {}) {
   let browser;
   before(async () => {
-    browser = await chromium.launch({ executablePath: findChromium(), args: chromiumArgs });
+    browser = await chromium.launch({ executablePath: findChromium(), args: [...chromiumArgs, ...args] });
   });
   after(() => browser?.close());
-  return async function open(t, site, config) {
-    const context = await browser.newContext();
+  return async function newPage(t, options) {
+    const context = await browser.newContext(options);
     t.after(() => context.close());
-    const page = new Page(await context.newPage(), t);
+    const page = await context.newPage();
+    recordPage(page);
+    return page;
+  };
+}
+
+/** The same for the fixture page. Returns `open(t, site, config)`. */
+export function useBrowser() {
+  const newPage = useChromium();
+  return async function open(t, site, config) {
+    const page = new Page(await newPage(t), t);
     await page.load(`${site}/#${encodeURIComponent(JSON.stringify(config))}`);
     return page;
   };

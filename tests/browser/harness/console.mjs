@@ -1,26 +1,21 @@
 // The demo page, driven as a person would: by its labels, and by what it says.
-import { after, before } from "node:test";
 import { fileURLToPath } from "node:url";
-import { chromium } from "playwright-core";
-import { chromiumArgs, findChromium } from "../../../scripts/setup/chromium.mjs";
+import { useChromium } from "./browser.mjs";
 import { startServer } from "./server.mjs";
 import { until } from "./until.mjs";
 
 const folder = (path) => fileURLToPath(new URL(`../../../${path}`, import.meta.url));
 
-/** One browser for a test file. Returns `open(t, options)`: a server of its own, with the demo page open in a tab. */
+/**
+ * One browser for a test file. Returns `open(t, options)`: a server of its own, with the demo page open in a tab.
+ * `watch(page)` is called before the page is loaded; what it returns are complaints, too.
+ */
 export function useConsole() {
-  let browser;
-  before(async () => {
-    browser = await chromium.launch({ executablePath: findChromium(), args: chromiumArgs });
-  });
-  after(() => browser?.close());
-  return async function open(t, options = {}) {
+  const newPage = useChromium();
+  return async function open(t, { watch, ...options } = {}) {
     const server = await startServer(t, { args: ["--dev", "--www", folder("www"), "--pkg", folder("dist")] });
-    const context = await browser.newContext({ reducedMotion: "reduce", ...options });
-    t.after(() => context.close());
-    const page = await context.newPage();
-    const complaints = [];
+    const page = await newPage(t, { reducedMotion: "reduce", ...options });
+    const complaints = (await watch?.(page)) ?? [];
     page.on("pageerror", (error) => complaints.push(String(error.stack ?? error)));
     page.on("console", (message) => message.type() === "error" && complaints.push(message.text()));
     const console = new Console(page, server, complaints);

@@ -1,5 +1,5 @@
 // Everything that a test of this folder needs.
-export { useBrowser } from "./browser.mjs";
+export { useBrowser, useChromium } from "./browser.mjs";
 export { produce, runEvents } from "./produce.mjs";
 export { startProxy } from "./proxy.mjs";
 export { anySeed, generator, seeded } from "./random.mjs";

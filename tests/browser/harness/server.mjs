@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
+import { record } from "./record.mjs";
 import { until } from "./until.mjs";
 
 const PROGRAM =
@@ -43,7 +44,10 @@ export class Server {
     const child = spawn(PROGRAM, flags, { env: { ...process.env, ...this.#env }, stdio: ["ignore", "pipe", "pipe"] });
     this.#process = child;
     this.#said = "";
-    child.stderr.setEncoding("utf8").on("data", (text) => (this.#said += text));
+    child.stderr.setEncoding("utf8").on("data", (text) => {
+      this.#said += text;
+      record(text);
+    });
     await new Promise((resolve, reject) => {
       createInterface({ input: child.stdout }).on("line", (line) => {
         const port = line.match(/^listening on http:\/\/[^ ]+:(\d+)/)?.[1];
