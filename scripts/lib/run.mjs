@@ -9,21 +9,44 @@ import { Failure } from "./step.mjs";
 
 const windows = process.platform === "win32";
 const children = new Set();
+let ear;
 
 /**
  * Runs a command to its end and shows what it prints.
  * With `onLine`, each line of its output is handed over too. Throws a `Failure` unless it exits with 0.
  */
 export async function run(command, args, { onLine, failure, ...options } = {}) {
-  const child = start(command, args, { ...options, stdio: ["ignore", onLine ? "pipe" : "inherit", "inherit"] });
-  const show = (line) => {
+  const [out, err] = [onLine || ear, ear].map((isHeard) => (isHeard ? "pipe" : "inherit"));
+  const child = start(command, args, { ...options, stdio: ["ignore", out, err] });
+  const printed = (line) => {
     console.log(line);
-    onLine(line);
+    onLine?.(line);
+    ear?.(line);
   };
-  const lines = onLine && readLines(child.stdout, show);
+  const complained = (line) => {
+    console.error(line);
+    ear?.(line);
+  };
+  const [lines, complaints] = [
+    child.stdout && readLines(child.stdout, printed),
+    child.stderr && readLines(child.stderr, complained),
+  ];
   const code = await child.ended;
-  await lines;
+  await Promise.all([lines, complaints]);
   if (code !== 0) throw new Failure(failure ?? `\`${[command, ...args].join(" ")}\` failed (${code}); see above.`);
+}
+
+/** Has each line that any command of `run` prints handed over from now on, also of those on stderr. */
+export function overhear(onLine) {
+  ear = onLine;
+}
+
+/** What a command prints on both ways, and with what it exits. */
+export async function capture(command, args = []) {
+  const child = start(command, args, { stdio: ["ignore", "pipe", "pipe"] });
+  let text = "";
+  for (const stream of [child.stdout, child.stderr]) stream.setEncoding("utf8").on("data", (chunk) => (text += chunk));
+  return { code: await child.ended, text };
 }
 
 /** What a command prints, or `undefined` if it cannot be run or fails. */

@@ -15,7 +15,7 @@ use ackwire_server::{
 use clap::Parser;
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use serde_json::Value;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, Once};
 use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
 
 pub struct Server {
@@ -31,6 +31,7 @@ impl Server {
     }
 
     pub async fn with_log(flags: &[&str], log: Arc<dyn Log>) -> Self {
+        LOGGING.call_once(log_to_file);
         let config = Config::try_parse_from(["ackwire-server"].iter().chain(flags)).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
@@ -64,6 +65,17 @@ impl Server {
         self.stop.send(()).unwrap();
         self.task.await.unwrap();
     }
+}
+
+static LOGGING: Once = Once::new();
+
+/// Has what the servers of this process log written to where `npm test` looks for tokens in it.
+fn log_to_file() {
+    let Some(folder) = std::env::var_os("ACKWIRE_TEST_LOGS") else { return };
+    let name = format!("{}-{}.log", env!("CARGO_CRATE_NAME"), std::process::id());
+    let file = std::fs::File::create(std::path::Path::new(&folder).join(name)).unwrap();
+    let log = tracing_subscriber::fmt().with_env_filter("off,ackwire_server=trace,ackwire=trace");
+    log.with_writer(Mutex::new(file)).with_ansi(false).init();
 }
 
 /// The status and the JSON of the answer.
