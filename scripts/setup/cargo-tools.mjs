@@ -18,6 +18,9 @@ export const ensureWasmPack = () => ensure({ crate: "wasm-pack", command: "wasm-
 /** twiggy says what a wasm file is made of. */
 export const ensureTwiggy = () => ensure({ crate: "twiggy", command: "twiggy", version: "0.8.0" });
 
+/** cargo-deny checks what is built in. */
+export const ensureCargoDeny = () => ensure({ crate: "cargo-deny", command: "cargo-deny", version: "0.20.2" });
+
 async function ensure({ crate, command, version }) {
   const installed = (await output(command, ["--version"]))?.trim().split(" ")[1];
   if (installed === version) return already(`${command} ${version}`);

@@ -2,6 +2,7 @@
 import { buildPackage, ensureBuildTools } from "../build.mjs";
 import { run } from "../lib/run.mjs";
 import { Failure, say } from "../lib/step.mjs";
+import { checkUnsafe } from "../lib/unsafe.mjs";
 import { ensureRustLinters } from "../setup/rust.mjs";
 import { checkSize } from "../size.mjs";
 
@@ -15,6 +16,7 @@ const checks = {
   "Rust is formatted": () => run("cargo", ["fmt", "--all", "--check"]),
   Clippy: () => run("cargo", ["clippy", "--workspace", ...strict]),
   "Clippy for the browser": () => run("cargo", ["clippy", ...wasm, ...strict]),
+  "Nothing of ours is unsafe": checkUnsafe,
   "Rust's documentation": () =>
     run("cargo", ["doc", "--workspace", "--no-deps"], { env: { RUSTDOCFLAGS: "-D warnings" } }),
   "JavaScript is formatted and lints": () => run("biome", ["ci", "--error-on-warnings", colors, "."]),
