@@ -71,7 +71,7 @@ export class StreamSubscription implements Subscription<Record<string, unknown>>
     listener: (notice: SubscriptionNotices[Name]) => void,
     options?: ListenOptions,
   ): Off {
-    if (!(name in NOTICES)) {
+    if (!Object.hasOwn(NOTICES, name)) {
       const rule = `is one of ${Object.keys(NOTICES).join(", ")}; the stream's own events are for \`handle\``;
       throw invalid("name", rule, name, "invalid_argument");
     }

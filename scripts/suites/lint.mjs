@@ -1,5 +1,6 @@
 // Formatting, lints, documentation and types. Each check counts as one test.
 import { buildPackage, ensureBuildTools } from "../build.mjs";
+import { checkNamedTests } from "../lib/named-tests.mjs";
 import { run } from "../lib/run.mjs";
 import { Failure, say } from "../lib/step.mjs";
 import { checkUnsafe } from "../lib/unsafe.mjs";
@@ -17,6 +18,7 @@ const checks = {
   Clippy: () => run("cargo", ["clippy", "--workspace", ...strict]),
   "Clippy for the browser": () => run("cargo", ["clippy", ...wasm, ...strict]),
   "Nothing of ours is unsafe": checkUnsafe,
+  "SECURITY.md names tests that exist": checkNamedTests,
   "Rust's documentation": () =>
     run("cargo", ["doc", "--workspace", "--no-deps"], { env: { RUSTDOCFLAGS: "-D warnings" } }),
   "JavaScript is formatted and lints": () => run("biome", ["ci", "--error-on-warnings", colors, "."]),

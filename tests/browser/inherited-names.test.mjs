@@ -75,6 +75,19 @@ test("names of Object.prototype are names like any other, and nothing is pollute
   const mine = log.find(({ id }) => id === "mine-constructor");
   assert.deepEqual([Object.keys(mine.data), Object.entries(mine.meta)], [["__proto__"], [["__proto__", "x"]]]);
 
+  // Notices have names of their own; these are none.
+  const refused = await page.run((names) => {
+    const on = (listens, name) => {
+      try {
+        listens.on(name, () => {});
+      } catch ({ code }) {
+        return code;
+      }
+    };
+    return names.flatMap((name) => [on(fixture.client, name), on(fixture.run, name)]);
+  }, NAMES);
+  assert.deepEqual(new Set(refused), new Set(["invalid_argument"]));
+
   await page.run(() => fixture.client.flush());
   for (const stream of NAMES) {
     const [consumer] = await server.consumers(stream);
