@@ -18,10 +18,30 @@ import {
 import { Outbox } from "./outbox.js";
 import { Store } from "./store.js";
 import { StreamSubscription } from "./subscription.js";
-import type { ClientNotices, Published, State, StateChange, Stats, Subscription } from "./types.js";
+import type {
+  ClientNotices,
+  Positions,
+  Published,
+  State,
+  StateChange,
+  Stats,
+  Subscription,
+  SubscriptionStats,
+} from "./types.js";
 
 /** Most subscriptions of a client, as of a server's connection. */
 const MAX_SUBSCRIPTIONS = 100;
+
+/** What the engine counts. */
+interface Counted extends Omit<Stats, "state" | "subscriptions"> {
+  readonly subscriptions: readonly {
+    readonly stream: string;
+    readonly unsettled: number;
+    readonly held: number;
+    readonly positions: Positions;
+    readonly counters: Omit<SubscriptionStats, keyof Positions | "stream" | "unsettled" | "held" | "unhandled">;
+  }[];
+}
 
 interface Waiter {
   resolve(): void;
@@ -156,7 +176,7 @@ export class Ackwire {
 
   /** What it has counted. */
   stats(): Stats {
-    const counted = this.#engine?.stats() as Omit<Stats, "state"> | undefined;
+    const counted = this.#engine?.stats() as Counted | undefined;
     const unhandled = (stream: string) =>
       [...this.#subscriptions].find((held) => held.stream === stream)?.delivery.unhandled ?? 0;
     return {
@@ -168,7 +188,12 @@ export class Ackwire {
       outbox: this.#outbox.size,
       ...counted,
       state: this.#state,
-      subscriptions: (counted?.subscriptions ?? []).map((held) => ({ ...held, unhandled: unhandled(held.stream) })),
+      subscriptions: (counted?.subscriptions ?? []).map(({ positions, counters, ...held }) => ({
+        ...held,
+        ...positions,
+        ...counters,
+        unhandled: unhandled(held.stream),
+      })),
     };
   }
 

@@ -164,10 +164,8 @@ export interface SubscribeSettings {
   readonly seq: number;
   readonly windowEvents: number;
   readonly windowBytes: number;
-  /** Nothing for all. */
-  readonly types: readonly string[] | undefined;
-  /** Keys and values in turn. */
-  readonly meta: readonly string[];
+  /** As the wire has it; nothing for all. */
+  readonly filter: string | undefined;
 }
 
 /** Checks what `subscribe` was given. */
@@ -192,8 +190,7 @@ export function checkSubscribe(stream: string, options: SubscribeOptions): Subsc
     seq: position?.seq ?? 0,
     windowEvents: integer("window.events", window.events, 256, 1, 10_000),
     windowBytes: integer("window.bytes", window.bytes, 1024 * 1024, 1024, 64 * 1024 * 1024),
-    types,
-    meta: Object.entries(meta).flat(),
+    filter: options.filter && JSON.stringify({ types, meta }),
     concurrency: integer("concurrency", options.concurrency, 1, 1, 10_000),
   };
 }

@@ -8,4 +8,4 @@ mod time;
 pub use backoff::Backoff;
 pub use range_set::RangeSet;
 pub use rng::Rng;
-pub use time::{Duration, Instant};
+pub use time::{Duration, Instant, sooner};

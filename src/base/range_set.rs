@@ -40,7 +40,10 @@ impl RangeSet {
         }
         let left = SeqRange::new(self.ranges[from].after(), range.after());
         let right = SeqRange::new(range.upto(), self.ranges[to - 1].upto());
-        self.ranges.splice(from..to, left.into_iter().chain(right));
+        self.ranges.drain(from..to);
+        for part in [right, left].into_iter().flatten() {
+            self.ranges.insert(from, part);
+        }
     }
 
     /// Whether the seq is in the set.

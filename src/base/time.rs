@@ -65,3 +65,11 @@ impl Sub<Instant> for Instant {
         self.since(earlier)
     }
 }
+
+/// The earlier of two times that may never come.
+pub fn sooner(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        _ => one.or(other),
+    }
+}

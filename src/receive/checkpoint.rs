@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::wire::{Epoch, MAX_RANGES, Seq, SeqRange, StreamName};
+use crate::wire::{Epoch, MAX_RANGES, Seq, SeqRange, StreamName, digits};
 
 /// How far a consumer had come in one stream.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -53,11 +53,12 @@ impl Checkpoint {
             for part in [entry.stream.as_str(), " ", &entry.epoch, " "] {
                 text.push_str(part);
             }
-            text.push_str(&entry.upto.get().to_string());
+            digits(&mut text, entry.upto.get());
             for range in &entry.also {
-                for part in [" ", &range.after().get().to_string(), "-", &range.upto().get().to_string()] {
-                    text.push_str(part);
-                }
+                text.push(' ');
+                digits(&mut text, range.after().get());
+                text.push('-');
+                digits(&mut text, range.upto().get());
             }
             text.push('\n');
         }
@@ -66,26 +67,38 @@ impl Checkpoint {
 
     /// From a stored text. A line that cannot be read is left out: its stream resumes from what the server knows.
     pub fn from_text(text: &str) -> Self {
-        let streams = text.lines().filter_map(parse_line).take(Self::MAX_STREAMS).collect();
-        Self { streams }
+        let mut checkpoint = Self::default();
+        let mut rest = text;
+        while !rest.is_empty() && checkpoint.streams.len() < Self::MAX_STREAMS {
+            checkpoint.streams.extend(parse_line(cut(&mut rest, b'\n')));
+        }
+        checkpoint
     }
 }
 
-fn parse_line(line: &str) -> Option<StreamCheckpoint> {
-    let mut parts = line.split(' ');
-    let seq = |text: &str| Seq::new(text.parse().ok()?).ok();
-    Some(StreamCheckpoint {
-        stream: StreamName::new(parts.next()?).ok()?,
-        epoch: Epoch::new(parts.next()?).ok()?,
-        upto: seq(parts.next()?)?,
-        also: parts
-            .take(MAX_RANGES)
-            .map(|part| {
-                let (after, upto) = part.split_once('-')?;
-                SeqRange::new(seq(after)?, seq(upto)?)
-            })
-            .collect::<Option<_>>()?,
-    })
+fn parse_line(mut line: &str) -> Option<StreamCheckpoint> {
+    let stream = StreamName::new(cut(&mut line, b' ')).ok()?;
+    let epoch = Epoch::new(cut(&mut line, b' ')).ok()?;
+    let upto = parse_seq(cut(&mut line, b' '))?;
+    let mut also = Vec::new();
+    while !line.is_empty() && also.len() < MAX_RANGES {
+        let mut upto = cut(&mut line, b' ');
+        let after = cut(&mut upto, b'-');
+        also.push(SeqRange::new(parse_seq(after)?, parse_seq(upto)?)?);
+    }
+    Some(StreamCheckpoint { stream, epoch, upto, also })
+}
+
+fn parse_seq(text: &str) -> Option<Seq> {
+    Seq::new(text.parse().ok()?).ok()
+}
+
+/// Takes what stands before the ASCII character, and that away; all if it does not occur.
+fn cut<'a>(text: &mut &'a str, at: u8) -> &'a str {
+    let whole = *text;
+    let end = whole.bytes().position(|byte| byte == at).unwrap_or(whole.len());
+    *text = whole.get(end + 1..).unwrap_or_default();
+    whole.get(..end).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -1,7 +1,5 @@
 //! What was delivered and is not yet settled.
 
-use std::collections::VecDeque;
-
 use super::{Head, Outcome};
 use crate::wire::{MAX_ERROR_BYTES, Seq, SeqRange, truncate};
 
@@ -44,14 +42,16 @@ pub(super) enum Repeat {
 /// that confirming costs what is open, not what was ever confirmed.
 #[derive(Debug, Default)]
 pub(super) struct Confirmations {
-    open: VecDeque<Open>,
+    list: Vec<Open>,
+    /// So many at the front are settled, and wait to be dropped together: settling in order moves nothing.
+    done: usize,
 }
 
 impl Confirmations {
     /// An event beyond all others is handed to its handlers.
     pub fn start(&mut self, head: &Head) {
-        debug_assert!(self.open.back().is_none_or(|last| last.seq < head.seq), "events are delivered in order");
-        self.open.push_back(Open {
+        debug_assert!(self.list.last().is_none_or(|last| last.seq < head.seq), "events are delivered in order");
+        self.list.push(Open {
             seq: head.seq,
             id_hash: head.id_hash,
             attempt: head.attempt,
@@ -63,7 +63,8 @@ impl Confirmations {
 
     /// An event at or below the cursor came again.
     pub fn repeat(&mut self, head: &Head) -> Repeat {
-        let Some(open) = self.find_mut(head.seq) else { return Repeat::AckAgain };
+        let Some(index) = self.index(head.seq) else { return Repeat::AckAgain };
+        let open = &mut self.list[index];
         let newer = head.attempt > open.attempt;
         open.attempt = open.attempt.max(head.attempt);
         match open.handling {
@@ -80,14 +81,19 @@ impl Confirmations {
     /// A handler is done. `None` if that delivery is not running: settled before, or given up.
     pub fn settle(&mut self, seq: Seq, delivered: u32, outcome: Outcome) -> Option<Settled> {
         let index = self.index(seq)?;
-        let open = &mut self.open[index];
+        let open = &mut self.list[index];
         if open.handling != Handling::Running || open.delivered != delivered {
             return None;
         }
         match outcome {
             Outcome::Confirmed => {
                 let critical = open.critical;
-                self.open.remove(index);
+                if index > self.done {
+                    self.list.remove(index);
+                } else {
+                    self.done += 1;
+                }
+                self.tidy();
                 Some(Settled::Confirmed { critical })
             }
             Outcome::Failed { error, retry } => {
@@ -99,78 +105,84 @@ impl Confirmations {
 
     /// Everything that runs in the range is confirmed: how many events, and whether one was critical.
     pub fn settle_run(&mut self, range: SeqRange) -> (u32, bool) {
-        let (mut count, mut critical) = (0, false);
-        self.retain_in(range, |open| {
-            let done = open.handling == Handling::Running;
-            if done {
-                count += 1;
-                critical |= open.critical;
-            }
-            !done
-        });
-        (count, critical)
+        let settled = self.take(range, |open| open.handling == Handling::Running);
+        (settled.len() as u32, settled.iter().any(|open| open.critical))
     }
 
-    /// Gives up what is open in the range. Whoever settles it later is not heard.
-    pub fn give_up(&mut self, range: SeqRange, mut told: impl FnMut(&Open)) {
-        self.retain_in(range, |open| {
-            told(open);
-            false
-        });
+    /// Gives up what is open in the range, and returns it. Whoever settles it later is not heard.
+    pub fn give_up(&mut self, range: SeqRange) -> Vec<Open> {
+        self.take(range, |_| true)
     }
 
     /// Everything up to this is confirmed or accounted for otherwise; `cursor` if nothing is open.
     pub fn settled(&self, cursor: Seq) -> Seq {
-        self.open.front().map_or(cursor, |open| open.seq.before())
+        self.open().first().map_or(cursor, |open| open.seq.before())
     }
 
     /// What is accounted for beyond [`settled`](Self::settled), at most `max` ranges, ascending.
     pub fn also(&self, cursor: Seq, max: usize) -> Vec<SeqRange> {
-        let starts = self.open.iter().map(|open| open.seq);
-        let ends = self.open.iter().skip(1).map(|open| open.seq.before()).chain(std::iter::once(cursor));
-        starts.zip(ends).filter_map(|(after, upto)| SeqRange::new(after, upto)).take(max).collect()
+        let mut ranges = Vec::new();
+        let mut rest = self.open();
+        while let [open, beyond @ ..] = rest
+            && ranges.len() < max
+        {
+            let upto = beyond.first().map_or(cursor, |next| next.seq.before());
+            ranges.extend(SeqRange::new(open.seq, upto));
+            rest = beyond;
+        }
+        ranges
     }
 
     /// What failed and waits.
     pub fn failed(&self) -> impl Iterator<Item = &Open> {
-        self.open.iter().filter(|open| open.handling != Handling::Running)
+        self.open().iter().filter(|open| open.handling != Handling::Running)
     }
 
     pub fn get(&self, seq: Seq) -> Option<&Open> {
-        self.index(seq).map(|index| &self.open[index])
+        self.index(seq).map(|index| &self.list[index])
     }
 
     /// How many run that lie beyond `seq`.
     pub fn running_beyond(&self, seq: Seq) -> usize {
-        let from = self.open.partition_point(|open| open.seq <= seq);
-        self.open.iter().skip(from).filter(|open| open.handling == Handling::Running).count()
+        self.open().iter().filter(|open| open.seq > seq && open.handling == Handling::Running).count()
     }
 
     pub fn len(&self) -> usize {
-        self.open.len()
+        self.open().len()
     }
 
-    /// Gives everything up.
-    pub fn drain(&mut self) -> impl Iterator<Item = Open> + '_ {
-        self.open.drain(..)
+    /// Gives everything up, and returns it.
+    pub fn clear(&mut self) -> Vec<Open> {
+        let mut all = std::mem::take(self);
+        all.list.drain(..all.done);
+        all.list
+    }
+
+    fn open(&self) -> &[Open] {
+        &self.list[self.done..]
+    }
+
+    /// How many lie at or below `seq`, what is done included.
+    fn place(&self, seq: Seq) -> usize {
+        self.done + self.open().partition_point(|open| open.seq <= seq)
     }
 
     fn index(&self, seq: Seq) -> Option<usize> {
-        let at = self.open.partition_point(|open| open.seq < seq);
-        self.open.get(at).is_some_and(|open| open.seq == seq).then_some(at)
+        let index = self.place(seq).checked_sub(1)?;
+        (index >= self.done && self.list[index].seq == seq).then_some(index)
     }
 
-    fn find_mut(&mut self, seq: Seq) -> Option<&mut Open> {
-        self.index(seq).and_then(|index| self.open.get_mut(index))
+    fn take(&mut self, range: SeqRange, wanted: fn(&Open) -> bool) -> Vec<Open> {
+        let within = self.place(range.after())..self.place(range.upto());
+        let taken = self.list.extract_if(within, |open| wanted(open)).collect();
+        self.tidy();
+        taken
     }
 
-    fn retain_in(&mut self, range: SeqRange, mut keep: impl FnMut(&Open) -> bool) {
-        // The usual case confirms a run from the front.
-        while self.open.front().is_some_and(|open| range.contains(open.seq) && !keep(open)) {
-            self.open.pop_front();
-        }
-        if self.open.iter().any(|open| range.contains(open.seq)) {
-            self.open.retain(|open| !range.contains(open.seq) || keep(open));
+    fn tidy(&mut self) {
+        if self.done * 2 > self.list.len() {
+            self.list.drain(..self.done);
+            self.done = 0;
         }
     }
 }

@@ -1,7 +1,5 @@
 //! Frames that came early.
 
-use std::collections::VecDeque;
-
 use super::Head;
 use crate::wire::{LostReason, Seq, SeqRange};
 
@@ -31,7 +29,8 @@ impl<P> HeldFrame<P> {
 /// [AW-RECV-4]: what lies furthest ahead is let go first, for it is needed last.
 #[derive(Debug)]
 pub(super) struct Held<P> {
-    frames: VecDeque<HeldFrame<P>>,
+    /// Descending, so that the first is taken from the end.
+    frames: Vec<HeldFrame<P>>,
     events: usize,
     max_events: usize,
 }
@@ -41,23 +40,22 @@ const MAX_FRAMES: usize = 1024;
 
 impl<P> Held<P> {
     pub fn new(max_events: usize) -> Self {
-        Self { frames: VecDeque::new(), events: 0, max_events }
+        Self { frames: Vec::new(), events: 0, max_events }
     }
 
     /// Keeps a frame. One that says nothing new is dropped.
     pub fn insert(&mut self, frame: HeldFrame<P>) {
-        let at = self.frames.partition_point(|held| held.range.after() < frame.range.after());
-        let covered =
+        let at = self.frames.partition_point(|held| held.range.after() >= frame.range.after());
+        let covers =
             |held: &HeldFrame<P>| held.range.after() <= frame.range.after() && held.range.upto() >= frame.range.upto();
-        if self.frames.iter().skip(at.saturating_sub(1)).take(2).any(covered) {
+        // Its neighbours: one may begin with it, the next begins before it.
+        if self.frames[at.saturating_sub(1)..].iter().take(2).any(covers) {
             return;
         }
         self.events += frame.events();
         self.frames.insert(at, frame);
         while self.frames.len() > 1 && (self.events > self.max_events || self.frames.len() > MAX_FRAMES) {
-            if let Some(furthest) = self.frames.pop_back() {
-                self.events -= furthest.events();
-            }
+            self.events -= self.frames.remove(0).events();
         }
     }
 
@@ -71,15 +69,21 @@ impl<P> Held<P> {
         self.pop_if(|frame| frame.range.after() < upto)
     }
 
-    /// What is neither held nor accounted for in (cursor, heard], ascending.
-    pub fn missing(&self, cursor: Seq, heard: Seq) -> impl Iterator<Item = SeqRange> + '_ {
+    /// What is neither held nor accounted for in (cursor, heard], at most `max` ranges, ascending.
+    pub fn missing(&self, cursor: Seq, heard: Seq, max: usize) -> Vec<SeqRange> {
+        let mut missing = Vec::new();
         let mut at = cursor;
-        let ends = self.frames.iter().map(|frame| (frame.range.after(), frame.range.upto()));
-        ends.chain(std::iter::once((heard, heard))).filter_map(move |(after, upto)| {
-            let hole = SeqRange::new(at, after.min(heard));
-            at = at.max(upto);
-            hole
-        })
+        for frame in self.frames.iter().rev() {
+            if missing.len() == max {
+                return missing;
+            }
+            missing.extend(SeqRange::new(at, frame.range.after().min(heard)));
+            at = at.max(frame.range.upto());
+        }
+        if missing.len() < max {
+            missing.extend(SeqRange::new(at, heard));
+        }
+        missing
     }
 
     pub fn clear(&mut self) {
@@ -92,10 +96,7 @@ impl<P> Held<P> {
     }
 
     fn pop_if(&mut self, wanted: impl Fn(&HeldFrame<P>) -> bool) -> Option<HeldFrame<P>> {
-        if !wanted(self.frames.front()?) {
-            return None;
-        }
-        let frame = self.frames.pop_front()?;
+        let frame = self.frames.pop_if(|frame| wanted(frame))?;
         self.events -= frame.events();
         Some(frame)
     }

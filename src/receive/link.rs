@@ -2,7 +2,7 @@
 
 use super::output::Outputs;
 use super::{Config, Notice, SocketId, State, StateReason, Transmit};
-use crate::base::{Duration, Instant, Rng};
+use crate::base::{Duration, Instant, Rng, sooner};
 use crate::wire::{ClientFrame, CloseCode, Welcome};
 
 /// A connection that lasted this long counts as good [AW-RETRY].
@@ -312,7 +312,7 @@ impl Link {
             }
             Phase::Up(up) => {
                 let silence = up.probe_due.unwrap_or(up.ping_due());
-                [Some(silence), up.refresh_due, up.drain_due].into_iter().flatten().min()
+                sooner(Some(silence), sooner(up.refresh_due, up.drain_due))
             }
         }
     }

@@ -1,7 +1,5 @@
 //! What the application sends, until the server has answered.
 
-use std::collections::VecDeque;
-
 use super::{Notice, SocketId, Transmit, output::Outputs};
 use crate::base::{Backoff, Duration, Instant, Rng};
 use crate::wire::{ErrorCode, EventId, Seq, StreamName};
@@ -9,7 +7,7 @@ use crate::wire::{ErrorCode, EventId, Seq, StreamName};
 /// Publishes in the order they were given [AW-PUB-1].
 #[derive(Debug)]
 pub(super) struct Outbox<P> {
-    entries: VecDeque<Entry<P>>,
+    entries: Vec<Entry<P>>,
 }
 
 #[derive(Debug)]
@@ -38,7 +36,7 @@ const RETRY: Backoff = Backoff { base: Duration::from_secs(1), max: Duration::fr
 
 impl<P: Clone> Outbox<P> {
     pub const fn new() -> Self {
-        Self { entries: VecDeque::new() }
+        Self { entries: Vec::new() }
     }
 
     pub fn len(&self) -> usize {
@@ -50,7 +48,7 @@ impl<P: Clone> Outbox<P> {
     }
 
     pub fn push(&mut self, id: EventId, stream: StreamName, message: P, bytes: usize) {
-        self.entries.push_back(Entry { id, stream, message, bytes, progress: Progress::Unsent, rejections: 0 });
+        self.entries.push(Entry { id, stream, message, bytes, progress: Progress::Unsent, rejections: 0 });
     }
 
     /// A new connection: what was not answered is sent again.
@@ -61,7 +59,7 @@ impl<P: Clone> Outbox<P> {
     /// Sends what may be sent. What this server will never take is refused here: it would close the connection over it.
     pub fn pump(&mut self, now: Instant, socket: SocketId, max_bytes: usize, out: &mut Outputs<P>) {
         while let Some(index) = self.entries.iter().position(|entry| entry.bytes > max_bytes) {
-            let Some(Entry { id, stream, .. }) = self.entries.remove(index) else { break };
+            let Entry { id, stream, .. } = self.entries.remove(index);
             let message = "the message is larger than a frame that the server takes".into();
             out.notice(Notice::Rejected { id, stream, code: ErrorCode::TooLarge, message });
         }

@@ -1,7 +1,5 @@
 //! Dead letters in their second life: outside of the cursor's account [AW-SEND-9].
 
-use std::collections::BTreeMap;
-
 use super::confirmations::Handling;
 use super::{Head, Outcome};
 use crate::wire::{MAX_ERROR_BYTES, Seq, SeqRange, truncate};
@@ -28,20 +26,22 @@ pub(super) enum Arrival {
     Nothing,
 }
 
-/// Those that came in this page life.
+/// Those that came in this page life, by seq. Few, and rare: a sorted list finds them as well as a tree.
 #[derive(Debug, Default)]
-pub(super) struct RequeuedEvents(BTreeMap<Seq, Requeued>);
+pub(super) struct RequeuedEvents(Vec<(Seq, Requeued)>);
 
 impl RequeuedEvents {
     pub fn arrive(&mut self, head: &Head) -> Arrival {
-        let Some(known) = self.0.get_mut(&head.seq) else {
+        let Ok(index) = self.find(head.seq) else {
             if !self.make_room() {
                 return Arrival::Nothing;
             }
             let (attempt, handling) = (head.attempt, Some(Handling::Running));
-            self.0.insert(head.seq, Requeued { attempt, delivered: attempt, handling });
+            let place = self.0.partition_point(|(seq, _)| *seq < head.seq);
+            self.0.insert(place, (head.seq, Requeued { attempt, delivered: attempt, handling }));
             return Arrival::Deliver;
         };
+        let (_, known) = &mut self.0[index];
         let newer = head.attempt > known.attempt;
         known.attempt = known.attempt.max(head.attempt);
         match known.handling {
@@ -58,8 +58,11 @@ impl RequeuedEvents {
 
     /// A handler is done; whether it went well. `None` if that delivery is not running.
     pub fn settle(&mut self, seq: Seq, delivered: u32, outcome: &Outcome) -> Option<bool> {
-        let running = |known: &&mut Requeued| known.handling == Some(Handling::Running) && known.delivered == delivered;
-        let known = self.0.get_mut(&seq).filter(running)?;
+        let index = self.find(seq).ok()?;
+        let (_, known) = &mut self.0[index];
+        if known.handling != Some(Handling::Running) || known.delivered != delivered {
+            return None;
+        }
         known.handling = match outcome {
             Outcome::Confirmed => None,
             Outcome::Failed { error, retry } => {
@@ -72,15 +75,20 @@ impl RequeuedEvents {
     /// Those that run in the range.
     pub fn running(&self, range: SeqRange) -> Vec<(Seq, u32)> {
         let running =
-            self.0.iter().filter(|(seq, known)| range.contains(**seq) && known.handling == Some(Handling::Running));
+            self.0.iter().filter(|(seq, known)| range.contains(*seq) && known.handling == Some(Handling::Running));
         running.map(|(seq, known)| (*seq, known.delivered)).collect()
     }
 
     /// Gives up those in the range that are not applied.
     pub fn give_up(&mut self, range: SeqRange) -> Vec<Seq> {
-        let within = self.0.iter().filter(|(seq, known)| range.contains(**seq) && known.handling.is_some());
-        let given_up: Vec<Seq> = within.map(|(seq, _)| *seq).collect();
-        given_up.iter().for_each(|seq| drop(self.0.remove(seq)));
+        let mut given_up = Vec::new();
+        self.0.retain(|(seq, known)| {
+            let gone = range.contains(*seq) && known.handling.is_some();
+            if gone {
+                given_up.push(*seq);
+            }
+            !gone
+        });
         given_up
     }
 
@@ -90,23 +98,31 @@ impl RequeuedEvents {
     }
 
     pub fn get(&self, seq: Seq) -> Option<&Requeued> {
-        self.0.get(&seq)
+        self.find(seq).ok().map(|index| &self.0[index].1)
     }
 
     /// How many are not applied.
     pub fn open(&self) -> usize {
-        self.0.values().filter(|known| known.handling.is_some()).count()
+        self.0.iter().filter(|(_, known)| known.handling.is_some()).count()
     }
 
     pub fn clear(&mut self) {
         self.0.clear();
     }
 
+    /// Where it is, or where it would go.
+    fn find(&self, seq: Seq) -> Result<usize, usize> {
+        self.0.binary_search_by_key(&seq, |(seq, _)| *seq)
+    }
+
     fn make_room(&mut self) -> bool {
         if self.0.len() < MAX_REMEMBERED {
             return true;
         }
-        let settled = self.0.iter().find(|(_, known)| known.handling.is_none()).map(|(seq, _)| *seq);
-        settled.is_some_and(|seq| self.0.remove(&seq).is_some())
+        let settled = self.0.iter().position(|(_, known)| known.handling.is_none());
+        settled.is_some_and(|index| {
+            self.0.remove(index);
+            true
+        })
     }
 }

@@ -11,7 +11,7 @@ use super::{
     Batch, Config, Notice, Outcome, Positions, SocketId, State, StateReason, Stats, SubscribeOptions, SubscriptionId,
     Transmit,
 };
-use crate::base::{Duration, Instant, Rng};
+use crate::base::{Duration, Instant, Rng, sooner};
 use crate::wire::{
     ClientFrame, CloseCode, ErrorCode, EventId, From, Hello, Seq, SeqRange, ServerFrame, StreamName, Welcome,
 };
@@ -231,7 +231,7 @@ impl<P: Clone> Session<P> {
     }
 
     /// A text that is no valid frame.
-    pub fn handle_invalid(&mut self, now: Instant, socket: SocketId, detail: &'static str) {
+    pub fn handle_invalid(&mut self, now: Instant, socket: SocketId, detail: &str) {
         if self.link.is_current(socket) {
             self.misbehaved(now, detail);
         }
@@ -282,10 +282,14 @@ impl<P: Clone> Session<P> {
 
     /// When `handle_timeout` wants to be called.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        let online = self.link.up().is_some();
-        let outbox = self.outbox.next_due().filter(|_| online);
-        let subscriptions = self.subscriptions.iter().filter(|_| online).filter_map(Subscription::next_due);
-        subscriptions.chain(outbox).chain(self.link.next_due()).min()
+        let mut due = self.link.next_due();
+        if self.link.up().is_some() {
+            due = sooner(due, self.outbox.next_due());
+            for held in &self.subscriptions {
+                due = sooner(due, held.next_due());
+            }
+        }
+        due
     }
 
     // --- outputs ---
@@ -415,20 +419,21 @@ impl<P: Clone> Session<P> {
         self.fault(now, handled.err());
     }
 
-    fn misbehaved(&mut self, now: Instant, detail: &'static str) {
-        self.fault(now, Some(Fault::Misbehaved(detail)));
+    fn fault(&mut self, now: Instant, fault: Option<Fault>) {
+        match fault {
+            None => {}
+            Some(Fault::GapStuck) => self.abandon(now, CloseCode::NORMAL, StateReason::GapStuck),
+            Some(Fault::Misbehaved(detail)) => self.misbehaved(now, detail),
+        }
     }
 
-    fn fault(&mut self, now: Instant, fault: Option<Fault>) {
-        let (code, reason) = match fault {
-            None => return,
-            Some(Fault::GapStuck) => (CloseCode::NORMAL, StateReason::GapStuck),
-            Some(Fault::Misbehaved(detail)) => {
-                let (code, message) = ("server_misbehaved", detail.into());
-                self.out.notice(Notice::Error { code, message, subscription: None });
-                (CloseCode::PROTOCOL_VIOLATION, StateReason::ServerMisbehaved { detail: detail.into() })
-            }
-        };
+    fn misbehaved(&mut self, now: Instant, detail: &str) {
+        let (code, message) = ("server_misbehaved", detail.into());
+        self.out.notice(Notice::Error { code, message, subscription: None });
+        self.abandon(now, CloseCode::PROTOCOL_VIOLATION, StateReason::ServerMisbehaved { detail: detail.into() });
+    }
+
+    fn abandon(&mut self, now: Instant, code: CloseCode, reason: StateReason) {
         self.link.abandon(now, code, reason, &self.config, &mut self.rng, &mut self.out);
     }
 

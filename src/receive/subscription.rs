@@ -9,7 +9,7 @@ use super::output::Outputs;
 use super::requeued::{Arrival, RequeuedEvents};
 use super::stats::{Counters, Positions, SubscriptionStats};
 use super::{Batch, Config, Head, Notice, Outcome, SocketId, SubscribeOptions, SubscriptionId};
-use crate::base::{Instant, RangeSet};
+use crate::base::{Instant, RangeSet, sooner};
 use crate::wire::{
     Ack, ClientFrame, Confirm, Epoch, From, LostRange, LostReason, MAX_RANGES, Nack, Position, Resend, Seq, SeqRange,
     StreamName, Subscribe, Subscribed,
@@ -181,7 +181,9 @@ impl<P: Clone> Subscription<P> {
 
     /// The feed begins anew, at a position that we adopt as a pair [AW-SUB-5].
     fn adopt(&mut self, void: Option<Position>, position: Position, lost: Option<LostRange>, cx: &mut Context<'_, P>) {
-        self.open.drain().for_each(|open| self.seen.forget(open.id_hash));
+        for open in self.open.clear() {
+            self.seen.forget(open.id_hash);
+        }
         self.requeued.clear();
         self.gap.clear();
         self.ended = None;
@@ -316,7 +318,7 @@ impl<P: Clone> Subscription<P> {
             Arrival::Deliver => {
                 // The word that its first life is over may have been lost.
                 let first_life = SeqRange::single(head.seq);
-                first_life.into_iter().for_each(|single| self.open.give_up(single, |_| ()));
+                first_life.map(|single| self.open.give_up(single));
                 self.deliver(index, index + 1, batch, cx);
             }
             Arrival::ConfirmAgain => self.confirm(head.seq, cx),
@@ -368,13 +370,11 @@ impl<P: Clone> Subscription<P> {
 
     /// The range will never come: gives up what waits in it, tells what was not delivered of it, moves on.
     fn lose(&mut self, range: SeqRange, reason: LostReason, cx: &mut Context<'_, P>) {
-        let mut given_up = Vec::new();
-        self.open.give_up(range, |open| {
+        for open in self.open.give_up(range) {
             self.seen.forget(open.id_hash);
-            given_up.push(open.seq);
-        });
-        given_up.extend(self.requeued.give_up(range));
-        for seq in given_up {
+            self.tell_lost(SeqRange::single(open.seq), reason, cx);
+        }
+        for seq in self.requeued.give_up(range) {
             self.tell_lost(SeqRange::single(seq), reason, cx);
         }
         let beyond = SeqRange::new(range.after().max(self.cursor), range.upto());
@@ -507,7 +507,7 @@ impl<P: Clone> Subscription<P> {
         if self.gap.is_stuck(cx.config) {
             return Err(Fault::GapStuck);
         }
-        let ranges: Vec<SeqRange> = self.held.missing(self.cursor, self.heard).take(MAX_RANGES).collect();
+        let ranges = self.held.missing(self.cursor, self.heard, MAX_RANGES);
         let (Some(&hole), Some(epoch)) = (ranges.first(), self.epoch.clone()) else { return Ok(()) };
         self.counters.resends += 1;
         if let Some(range) = self.gap.asked(cx.now, hole) {
@@ -522,7 +522,7 @@ impl<P: Clone> Subscription<P> {
         if self.phase != Phase::Live {
             return None;
         }
-        [self.ack_due, self.gap.next_due()].into_iter().flatten().min()
+        sooner(self.ack_due, self.gap.next_due())
     }
 
     // --- snapshots ---

@@ -14,7 +14,7 @@ use crate::wire::{ConsumerId, EventId, Seq, SeqRange, StreamName};
 /// A random id (a version 4 UUID), for consumers and published events.
 #[wasm_bindgen(js_name = newId)]
 pub fn new_id() -> String {
-    Uuid::new_v4().to_string()
+    Uuid::new_v4().hyphenated().encode_lower(&mut Uuid::encode_buffer()).to_owned()
 }
 
 /// A client without its application: the facade hands in calls, and is told through its [`Host`].

@@ -8,8 +8,8 @@ use crate::wire::{
     Subscribed, Welcome,
 };
 
-/// A frame that cannot be read: where it went wrong, as `frame.field`.
-pub type Invalid = &'static str;
+/// The field that cannot be read.
+type Field = &'static str;
 
 /// A frame.
 pub enum Incoming {
@@ -40,6 +40,9 @@ extern "C" {
     // js-sys has it for `&str` only, which would copy the text into wasm and out again.
     #[wasm_bindgen(js_namespace = JSON, js_name = parse, catch)]
     fn parse_json(text: &JsValue) -> Result<JsValue, JsValue>;
+    // Throws for what is no object only.
+    #[wasm_bindgen(js_namespace = Reflect, js_name = get)]
+    fn field(object: &JsValue, name: &str) -> JsValue;
 
     // Getters with fixed names are forty times as fast as `Reflect.get`; what each frame or event needs has one.
     type FrameObject;
@@ -67,179 +70,165 @@ extern "C" {
     fn priority(this: &EventObject) -> JsValue;
 }
 
-/// Reads a message. `heads` is cleared, and filled by an `events` frame.
-pub fn read(message: &JsValue, hasher: &IdHasher, heads: &mut Vec<Head>) -> Result<Incoming, Invalid> {
+/// Reads a message. `heads` is cleared, and filled by an `events` frame. An error says what is wrong, or names where as
+/// `frame.field`.
+pub fn read(message: &JsValue, hasher: &IdHasher, heads: &mut Vec<Head>) -> Result<Incoming, String> {
     heads.clear();
     if !message.is_string() {
-        return Err("a message is text");
+        return Err("a message is text".into());
     }
     let value = parse_json(message).map_err(|_| "a message is JSON")?;
     if !value.is_object() {
-        return Err("a message is a JSON object");
+        return Err("a message is a JSON object".into());
     }
     let frame: &FrameObject = value.unchecked_ref();
     let frame_type = frame.frame_type().as_string().ok_or("type")?;
-    if frame_type == "events" {
-        return read_events(frame, hasher, heads).map(Incoming::Events);
-    }
-    Ok(read_control(&frame_type, Fields(&value))?.map_or(Incoming::Unknown, Incoming::Control))
+    let read = if frame_type == "events" {
+        read_events(frame, hasher, heads).map(Incoming::Events)
+    } else {
+        read_control(&frame_type, Fields(&value))
+    };
+    read.map_err(|field| [&*frame_type, ".", field].concat())
 }
 
-fn read_events(frame: &FrameObject, hasher: &IdHasher, heads: &mut Vec<Head>) -> Result<EventsFrame, Invalid> {
+fn read_events(frame: &FrameObject, hasher: &IdHasher, heads: &mut Vec<Head>) -> Result<EventsFrame, Field> {
     let events = frame.events();
     if !js_sys::Array::is_array(&events) {
-        return Err("events.events");
+        return Err("events");
     }
     let list: &js_sys::Array = events.unchecked_ref();
     for index in 0..list.length() {
         let event = list.get(index);
         if !event.is_object() {
-            return Err("events.events[]");
+            return Err("events[]");
         }
         heads.push(read_head(event.unchecked_ref(), hasher)?);
     }
     Ok(EventsFrame {
-        stream: frame.stream().as_string().ok_or("events.stream")?,
-        after: seq(&frame.after()).ok_or("events.after")?,
-        upto: seq(&frame.upto()).ok_or("events.upto")?,
+        stream: frame.stream().as_string().ok_or("stream")?,
+        after: seq(&frame.after()).ok_or("after")?,
+        upto: seq(&frame.upto()).ok_or("upto")?,
         requeued: frame.requeued().is_truthy(),
         events,
     })
 }
 
-fn read_head(event: &EventObject, hasher: &IdHasher) -> Result<Head, Invalid> {
+fn read_head(event: &EventObject, hasher: &IdHasher) -> Result<Head, Field> {
     let attempt = event.attempt();
     let priority = event.priority();
     Ok(Head {
-        seq: seq(&event.seq()).filter(|&seq| seq > Seq::ZERO).ok_or("event.seq")?,
-        id_hash: hasher.hash(&event.id().as_string().ok_or("event.id")?),
+        seq: seq(&event.seq()).filter(|&seq| seq > Seq::ZERO).ok_or("events[].seq")?,
+        id_hash: hasher.hash(&event.id().as_string().ok_or("events[].id")?),
         attempt: if attempt.is_undefined() {
             1
         } else {
-            integer(&attempt).filter(|&attempt| attempt > 0).ok_or("event.attempt")?
+            integer(&attempt).filter(|&attempt| attempt > 0).ok_or("events[].attempt")?
         },
-        critical: !priority.is_undefined() && priority.as_string().ok_or("event.priority")? == "critical",
+        critical: !priority.is_undefined() && priority.as_string().ok_or("events[].priority")? == "critical",
     })
 }
 
-fn read_control(frame_type: &str, fields: Fields<'_>) -> Result<Option<ServerFrame>, Invalid> {
-    Ok(Some(match frame_type {
+fn read_control(frame_type: &str, fields: Fields<'_>) -> Result<Incoming, Field> {
+    Ok(Incoming::Control(match frame_type {
         "welcome" => {
-            let server = fields.object("welcome.server")?;
+            let server = fields.object("server")?;
             ServerFrame::Welcome(Welcome {
-                connection: fields.text("welcome.connection")?,
-                consumer: fields.name("welcome.consumer", ConsumerId::new)?,
-                heartbeat_ms: fields.integer("welcome.heartbeat_ms")?,
-                max_frame_bytes: fields.integer("welcome.max_frame_bytes")?,
-                token_expires_in_ms: fields.optional("welcome.token_expires_in_ms", Fields::millis)?,
-                server: ServerInfo {
-                    name: Fields(&server).text("welcome.server.name")?,
-                    version: Fields(&server).text("welcome.server.version")?,
-                },
+                connection: fields.text("connection")?,
+                consumer: fields.name("consumer", ConsumerId::new)?,
+                heartbeat_ms: fields.integer("heartbeat_ms")?,
+                max_frame_bytes: fields.integer("max_frame_bytes")?,
+                token_expires_in_ms: fields.optional("token_expires_in_ms", Fields::millis)?,
+                server: ServerInfo { name: Fields(&server).text("name")?, version: Fields(&server).text("version")? },
             })
         }
         "subscribed" => ServerFrame::Subscribed(Subscribed {
-            stream: fields.name("subscribed.stream", StreamName::new)?,
-            epoch: fields.name("subscribed.epoch", Epoch::new)?,
-            after: fields.seq("subscribed.after")?,
-            head: fields.seq("subscribed.head")?,
-            oldest: fields.seq("subscribed.oldest")?,
-            replayed_upto: fields.seq("subscribed.replayed_upto")?,
-            reset: fields.optional("subscribed.reset", |fields, path| {
+            stream: fields.name("stream", StreamName::new)?,
+            epoch: fields.name("epoch", Epoch::new)?,
+            after: fields.seq("after")?,
+            head: fields.seq("head")?,
+            oldest: fields.seq("oldest")?,
+            replayed_upto: fields.seq("replayed_upto")?,
+            reset: fields.optional("reset", |fields, path| {
                 let reset = fields.object(path)?;
-                Ok(Position {
-                    epoch: Fields(&reset).name("subscribed.reset.epoch", Epoch::new)?,
-                    seq: Fields(&reset).seq("subscribed.reset.seq")?,
-                })
+                Ok(Position { epoch: Fields(&reset).name("epoch", Epoch::new)?, seq: Fields(&reset).seq("seq")? })
             })?,
-            lost: fields.optional("subscribed.lost", |fields, path| read_lost(Fields(&fields.object(path)?)))?,
+            lost: fields.optional("lost", |fields, path| read_lost(Fields(&fields.object(path)?)))?,
         }),
-        "lost" => ServerFrame::Lost { stream: fields.name("lost.stream", StreamName::new)?, range: read_lost(fields)? },
-        "ended" => {
-            ServerFrame::Ended { stream: fields.name("ended.stream", StreamName::new)?, seq: fields.seq("ended.seq")? }
-        }
+        "lost" => ServerFrame::Lost { stream: fields.name("stream", StreamName::new)?, range: read_lost(fields)? },
+        "ended" => ServerFrame::Ended { stream: fields.name("stream", StreamName::new)?, seq: fields.seq("seq")? },
         "published" => ServerFrame::Published {
-            id: fields.name("published.id", EventId::new)?,
-            stream: fields.name("published.stream", StreamName::new)?,
-            seq: fields.seq("published.seq")?,
-            duplicate: fields.get("duplicate").as_bool().ok_or("published.duplicate")?,
+            id: fields.name("id", EventId::new)?,
+            stream: fields.name("stream", StreamName::new)?,
+            seq: fields.seq("seq")?,
+            duplicate: field(fields.0, "duplicate").as_bool().ok_or("duplicate")?,
         },
         "rejected" => ServerFrame::Rejected {
-            id: fields.text("rejected.id")?,
-            stream: fields.text("rejected.stream")?,
-            code: ErrorCode::parse(&fields.text("rejected.code")?),
-            message: fields.text("rejected.message")?,
+            id: fields.text("id")?,
+            stream: fields.text("stream")?,
+            code: ErrorCode::parse(&fields.text("code")?),
+            message: fields.text("message")?,
         },
-        "authenticated" => ServerFrame::Authenticated {
-            expires_in_ms: fields.optional("authenticated.expires_in_ms", Fields::millis)?,
-        },
+        "authenticated" => {
+            ServerFrame::Authenticated { expires_in_ms: fields.optional("expires_in_ms", Fields::millis)? }
+        }
         "error" => ServerFrame::Error {
-            code: ErrorCode::parse(&fields.text("error.code")?),
-            message: fields.text("error.message")?,
-            stream: fields.optional("error.stream", Fields::text)?,
+            code: ErrorCode::parse(&fields.text("code")?),
+            message: fields.text("message")?,
+            stream: fields.optional("stream", Fields::text)?,
         },
-        "drain" => ServerFrame::Drain { reconnect_in_ms: fields.integer("drain.reconnect_in_ms")? },
+        "drain" => ServerFrame::Drain { reconnect_in_ms: fields.integer("reconnect_in_ms")? },
         "ping" => ServerFrame::Ping,
         "pong" => ServerFrame::Pong,
-        _ => return Ok(None),
+        _ => return Ok(Incoming::Unknown),
     }))
 }
 
-fn read_lost(fields: Fields<'_>) -> Result<LostRange, Invalid> {
+fn read_lost(fields: Fields<'_>) -> Result<LostRange, Field> {
     Ok(LostRange {
-        after: fields.seq("lost.after")?,
-        upto: fields.seq("lost.upto")?,
-        reason: match fields.text("lost.reason")?.as_str() {
+        after: fields.seq("after")?,
+        upto: fields.seq("upto")?,
+        reason: match fields.text("reason")?.as_str() {
             "expired" => LostReason::Expired,
             "compacted" => LostReason::Compacted,
             "failed" => LostReason::Failed,
-            _ => return Err("lost.reason"),
+            _ => return Err("reason"),
         },
     })
 }
 
-/// An object whose fields are read by path: the part behind the last dot is the field's name.
+/// An object whose fields are read by name.
 #[derive(Clone, Copy)]
 struct Fields<'a>(&'a JsValue);
 
 impl Fields<'_> {
-    fn get(self, path: &str) -> JsValue {
-        let name = path.rsplit('.').next().unwrap_or(path);
-        js_sys::Reflect::get(self.0, &name.into()).unwrap_or(JsValue::UNDEFINED)
+    fn text(self, name: Field) -> Result<String, Field> {
+        field(self.0, name).as_string().ok_or(name)
     }
 
-    fn text(self, path: Invalid) -> Result<String, Invalid> {
-        self.get(path).as_string().ok_or(path)
+    fn name<T, E>(self, name: Field, new: fn(&str) -> Result<T, E>) -> Result<T, Field> {
+        new(&self.text(name)?).map_err(|_| name)
     }
 
-    fn name<T, E>(self, path: Invalid, new: fn(&str) -> Result<T, E>) -> Result<T, Invalid> {
-        new(&self.text(path)?).map_err(|_| path)
+    fn seq(self, name: Field) -> Result<Seq, Field> {
+        seq(&field(self.0, name)).ok_or(name)
     }
 
-    fn seq(self, path: Invalid) -> Result<Seq, Invalid> {
-        seq(&self.get(path)).ok_or(path)
+    fn integer(self, name: Field) -> Result<u32, Field> {
+        integer(&field(self.0, name)).ok_or(name)
     }
 
-    fn integer(self, path: Invalid) -> Result<u32, Invalid> {
-        integer(&self.get(path)).ok_or(path)
+    fn millis(self, name: Field) -> Result<u64, Field> {
+        self.seq(name).map(Seq::get)
     }
 
-    fn millis(self, path: Invalid) -> Result<u64, Invalid> {
-        self.seq(path).map(Seq::get)
-    }
-
-    fn object(self, path: Invalid) -> Result<JsValue, Invalid> {
-        Some(self.get(path)).filter(JsValue::is_object).ok_or(path)
+    fn object(self, name: Field) -> Result<JsValue, Field> {
+        Some(field(self.0, name)).filter(JsValue::is_object).ok_or(name)
     }
 
     /// `null` is as good as absent.
-    fn optional<T>(
-        self,
-        path: Invalid,
-        read: impl FnOnce(Self, Invalid) -> Result<T, Invalid>,
-    ) -> Result<Option<T>, Invalid> {
-        let value = self.get(path);
-        if value.is_undefined() || value.is_null() { Ok(None) } else { read(self, path).map(Some) }
+    fn optional<T>(self, name: Field, read: impl FnOnce(Self, Field) -> Result<T, Field>) -> Result<Option<T>, Field> {
+        let value = field(self.0, name);
+        if value.is_undefined() || value.is_null() { Ok(None) } else { read(self, name).map(Some) }
     }
 }
 

@@ -4,7 +4,7 @@ use wasm_bindgen::prelude::*;
 
 use crate::base::{Backoff, Duration};
 use crate::receive::{Config, SubscribeOptions};
-use crate::wire::{self, ConsumerId, Epoch, EventType, Filter, InvalidName, Meta, Position, Seq, StreamName, Window};
+use crate::wire::{self, ConsumerId, Epoch, Filter, InvalidName, Position, Seq, StreamName, Window};
 
 #[wasm_bindgen]
 extern "C" {
@@ -132,11 +132,9 @@ extern "C" {
     fn window_events(this: &SubscribeSettings) -> u32;
     #[wasm_bindgen(method, getter, js_name = windowBytes)]
     fn window_bytes(this: &SubscribeSettings) -> u32;
+    /// As JSON; nothing for all.
     #[wasm_bindgen(method, getter)]
-    fn types(this: &SubscribeSettings) -> Option<Vec<String>>;
-    /// Keys and values in turn.
-    #[wasm_bindgen(method, getter)]
-    fn meta(this: &SubscribeSettings) -> Vec<String>;
+    fn filter(this: &SubscribeSettings) -> Option<String>;
 }
 
 impl SubscribeSettings {
@@ -151,19 +149,10 @@ impl SubscribeSettings {
                 seq: Seq::from_f64(self.seq()).unwrap_or(Seq::ZERO),
             }),
         };
-        let event_type = |name: &String| EventType::new(name);
-        let types: Option<Vec<EventType>> =
-            self.types().map(|names| names.iter().map(event_type).collect()).transpose()?;
-        // Not collected: that sorts first, and the sort is 3 KB of wasm.
-        let mut meta = Meta::new();
-        let mut texts = self.meta().into_iter();
-        while let (Some(key), Some(value)) = (texts.next(), texts.next()) {
-            meta.insert(key, value);
-        }
         let mut options = SubscribeOptions::new(StreamName::new(&self.stream())?);
         options.from = from;
         options.window = Window::new(self.window_events(), self.window_bytes()).unwrap_or_default();
-        options.filter = (types.is_some() || !meta.is_empty()).then_some(Filter { types, meta });
+        options.filter = self.filter().map(Filter);
         Ok(options)
     }
 }

@@ -11,6 +11,9 @@ use super::shell::Shell;
 extern "C" {
     #[wasm_bindgen(thread_local_v2, js_name = globalThis)]
     static GLOBAL: EventTarget;
+    /// A worker has none.
+    #[wasm_bindgen(thread_local_v2, js_name = document)]
+    static DOCUMENT: Option<Document>;
 }
 
 /// Of the window or the worker; a worker hears only of `online`.
@@ -28,7 +31,7 @@ pub struct Page {
 impl Page {
     /// Begins to listen.
     pub fn watch(shell: Weak<Shell>) -> Self {
-        let document = web_sys::window().and_then(|window| window.document());
+        let document = DOCUMENT.with(Clone::clone);
         let seen = document.clone();
         let listener = Closure::<dyn FnMut(Event)>::new(move |event: Event| {
             let Some(shell) = shell.upgrade() else { return };

@@ -96,7 +96,7 @@ impl Shell {
             }
             Ok(Incoming::Control(frame)) => session.handle_frame(now, socket, frame),
             Ok(Incoming::Unknown) => session.handle_unknown(now, socket),
-            Err(detail) => session.handle_invalid(now, socket, detail),
+            Err(detail) => session.handle_invalid(now, socket, &detail),
         });
         self.heads.set(heads);
         self.host.wake();

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{ConsumerId, Epoch, EventId, EventType, InvalidName, Meta, Position, Seq, SeqRange, StreamName};
+use super::{ConsumerId, Epoch, EventId, Filter, InvalidName, Position, Seq, SeqRange, StreamName};
 
 /// Where a subscription begins [AW-SUB-1].
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -95,25 +95,6 @@ impl TryFrom<WindowRepr> for Window {
     fn try_from(repr: WindowRepr) -> Result<Self, InvalidName> {
         Self::new(repr.events, repr.bytes)
             .ok_or(InvalidName { rule: "a window is 1 to 10000 events and 1024 to 67108864 bytes" })
-    }
-}
-
-/// Which events are wanted; the others are covered, not sent [AW-SUB-8].
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Filter {
-    /// The wanted types; `None` for all.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub types: Option<Vec<EventType>>,
-    /// Entries of `meta` that must be equal.
-    #[serde(default, skip_serializing_if = "Meta::is_empty")]
-    pub meta: Meta,
-}
-
-impl Filter {
-    /// Whether an event is wanted.
-    pub fn accepts(&self, event_type: &str, meta: &Meta) -> bool {
-        self.types.as_ref().is_none_or(|types| types.iter().any(|wanted| wanted.as_str() == event_type))
-            && self.meta.iter().all(|(key, value)| meta.get(key) == Some(value))
     }
 }
 

@@ -30,12 +30,7 @@ macro_rules! name {
         impl $name {
             /// Checks the rule.
             pub fn new(name: &str) -> Result<Self, InvalidName> {
-                let accepts: fn(char) -> bool = $accepts;
-                if !name.is_empty() && name.len() <= $max && name.chars().all(accepts) {
-                    Ok(Self(name.into()))
-                } else {
-                    Err(InvalidName { rule: $rule })
-                }
+                check(name, $max, $accepts, $rule).map(Self)
             }
 
             /// The name.
@@ -89,6 +84,14 @@ macro_rules! name {
             }
         }
     };
+}
+
+fn check(name: &str, max: usize, accepts: fn(char) -> bool, rule: &'static str) -> Result<Arc<str>, InvalidName> {
+    if !name.is_empty() && name.len() <= max && name.chars().all(accepts) {
+        Ok(name.into())
+    } else {
+        Err(InvalidName { rule })
+    }
 }
 
 fn is_plain(character: char) -> bool {

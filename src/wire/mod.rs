@@ -7,13 +7,14 @@ mod close;
 #[cfg(not(target_arch = "wasm32"))]
 mod codec;
 mod event;
+mod filter;
 mod ids;
 mod seq;
 mod server;
 mod writer;
 
 pub use client::{
-    Ack, ClientFrame, Confirm, ConfirmStatus, EventConfirmation, Filter, From, Hello, Nack, Resend, Subscribe, Window,
+    Ack, ClientFrame, Confirm, ConfirmStatus, EventConfirmation, From, Hello, Nack, Resend, Subscribe, Window,
 };
 pub use close::CloseCode;
 #[cfg(not(target_arch = "wasm32"))]
@@ -24,9 +25,11 @@ pub use codec::{
 #[cfg(not(target_arch = "wasm32"))]
 pub use event::Event;
 pub use event::{Meta, Priority};
+pub use filter::Filter;
 pub use ids::{ConsumerId, Epoch, EventId, EventType, InvalidName, StreamName};
 pub use seq::{InvalidSeq, Position, Seq, SeqRange};
 pub use server::{ErrorCode, LostRange, LostReason, ServerFrame, ServerInfo, Subscribed, Welcome};
+pub(crate) use writer::digits;
 
 /// The WebSocket subprotocol of this version [AW-CONN-1].
 pub const SUBPROTOCOL: &str = "ackwire.v1";
@@ -39,5 +42,5 @@ pub const MAX_ERROR_BYTES: usize = 1_000;
 
 /// `text` cut to at most `max` bytes, at a character boundary.
 pub fn truncate(text: &str, max: usize) -> &str {
-    &text[..text.floor_char_boundary(max)]
+    text.get(..text.floor_char_boundary(max)).unwrap_or_default()
 }

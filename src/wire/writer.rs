@@ -1,9 +1,7 @@
 //! Client frames as JSON text, the same code natively and in the browser: serde_json would add 16 KB to the package
 //! (serialising alone still brings its number formatting), and these few shapes need none of it.
 
-use std::fmt::Write;
-
-use super::{Ack, ClientFrame, Confirm, ConfirmStatus, From, Meta, Nack, Position, Resend, SeqRange, Subscribe};
+use super::{Ack, ClientFrame, Confirm, ConfirmStatus, Filter, From, Nack, Position, Resend, SeqRange, Subscribe};
 
 impl ClientFrame {
     /// The frame as one line of JSON in ASCII.
@@ -110,9 +108,29 @@ fn subscribe_fields(out: &mut String, subscribe: &Subscribe) {
     digits(out, u64::from(subscribe.window.events));
     number(out, "bytes", u64::from(subscribe.window.bytes));
     out.push('}');
-    let Some(filter) = &subscribe.filter else { return };
-    out.push_str(",\"filter\":{\"meta\":");
-    object(out, &filter.meta);
+    if let Some(filter) = &subscribe.filter {
+        key(out, "filter");
+        filter_object(out, filter);
+    }
+}
+
+#[cfg(target_arch = "wasm32")]
+fn filter_object(out: &mut String, Filter(json): &Filter) {
+    out.push_str(json);
+}
+
+#[cfg(not(target_arch = "wasm32"))]
+fn filter_object(out: &mut String, filter: &Filter) {
+    out.push_str("{\"meta\":{");
+    for (index, (name, value)) in filter.meta.iter().enumerate() {
+        if index > 0 {
+            out.push(',');
+        }
+        string(out, name);
+        out.push(':');
+        string(out, value);
+    }
+    out.push('}');
     if let Some(types) = &filter.types {
         key(out, "types");
         list(out, types, |out, event_type| string(out, event_type));
@@ -152,19 +170,6 @@ fn ranges(out: &mut String, name: &str, values: &[SeqRange]) {
     });
 }
 
-fn object(out: &mut String, values: &Meta) {
-    out.push('{');
-    for (index, (name, value)) in values.iter().enumerate() {
-        if index > 0 {
-            out.push(',');
-        }
-        string(out, name);
-        out.push(':');
-        string(out, value);
-    }
-    out.push('}');
-}
-
 fn list<T>(out: &mut String, items: &[T], mut item: impl FnMut(&mut String, &T)) {
     out.push('[');
     for (index, value) in items.iter().enumerate() {
@@ -176,8 +181,12 @@ fn list<T>(out: &mut String, items: &[T], mut item: impl FnMut(&mut String, &T))
     out.push(']');
 }
 
-fn digits(out: &mut String, value: u64) {
-    write!(out, "{value}").expect("writing to a String cannot fail");
+/// In decimal. Formatting with `core::fmt` would bring 4 KB of it into the package.
+pub(crate) fn digits(out: &mut String, value: u64) {
+    if value >= 10 {
+        digits(out, value / 10);
+    }
+    out.push(char::from(b'0' + (value % 10) as u8));
 }
 
 /// A JSON string in ASCII, `\uXXXX` for the rest.
@@ -197,6 +206,10 @@ fn string(out: &mut String, value: &str) {
 /// `\uXXXX`, as a surrogate pair beyond the basic plane.
 pub(super) fn escape(out: &mut String, character: char) {
     for unit in character.encode_utf16(&mut [0; 2]) {
-        write!(out, "\\u{unit:04x}").expect("writing to a String cannot fail");
+        out.push_str("\\u");
+        for shift in [12, 8, 4, 0] {
+            let digit = *unit >> shift & 15;
+            out.extend(char::from_digit(digit.into(), 16));
+        }
     }
 }
