@@ -42,6 +42,7 @@ timelines! { receive:
     newer_connection_replaces_this_one
     nack_is_repeated_on_resume
     old_sockets_frames_are_inert
+    positions_are_told_while_a_handler_hangs
     publish_survives_a_reconnect
     producer_repeats_an_event_id
     reload_resumes_from_the_checkpoint
@@ -74,6 +75,7 @@ timelines! { deliver:
     history_partly_expired
     nack_of_an_older_attempt
     now_skips
+    positions_are_the_consumers_word
     position_beyond_the_head
     resend_covers_exactly
     restart_keeps_what_was_confirmed

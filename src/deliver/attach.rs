@@ -1,5 +1,6 @@
 //! Where a subscription begins [section 4 of `PROTOCOL.md`].
 
+use super::Reported;
 use super::feed::{Feed, FeedFrame, Tail};
 use super::link::Link;
 use crate::base::{Instant, RangeSet};
@@ -22,6 +23,8 @@ impl Feed {
         let beginning = self.begin(now, subscribe, &tail);
         let (after, lost) = self.lose_pruned(&beginning, &tail);
         self.tracker.filter.clone_from(&subscribe.filter);
+        // The client reports anew.
+        self.tracker.reported = Reported::at(after);
         self.tracker.dirty = true;
         self.tracker.start_clocks(now, &self.config);
         self.frames.push_back(FeedFrame::Control(ServerFrame::Subscribed(Subscribed {

@@ -12,10 +12,12 @@ use crate::wire::{Ack, Confirm, ConfirmStatus, Epoch, EventConfirmation, MAX_RAN
 /// The client broke the protocol: close with 4400 and this as the reason. Nothing has changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Violation {
-    /// An ack of what was never sent [AW-ACK-4].
+    /// An ack, or a position, of what was never sent [AW-ACK-4, AW-ACK-8].
     AckBeyondSent {
-        /// What it acknowledged.
-        upto: Seq,
+        /// The field that says so.
+        field: &'static str,
+        /// What it names.
+        seq: Seq,
         /// What was sent.
         sent_upto: Seq,
     },
@@ -36,8 +38,8 @@ pub enum Violation {
 impl fmt::Display for Violation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::AckBeyondSent { upto, sent_upto } => {
-                write!(f, "invalid `ack` frame: {upto} was never sent, {sent_upto} is the last")
+            Self::AckBeyondSent { field, seq, sent_upto } => {
+                write!(f, "invalid `ack` frame: `{field}`: {seq} was never sent, {sent_upto} is the last")
             }
             Self::OtherEpoch { frame } => write!(f, "invalid `{frame}` frame: `epoch` is not the subscription's"),
             Self::TooManyRanges { frame, field } => {
@@ -50,15 +52,19 @@ impl fmt::Display for Violation {
 impl std::error::Error for Violation {}
 
 impl Feed {
-    /// Events are applied [AW-ACK-2]. Re-acking is harmless and counts once.
+    /// Events are applied [AW-ACK-2]. Re-acking is harmless and counts once. How far the client has come otherwise is
+    /// remembered, and confirms nothing [AW-ACK-8].
     pub fn handle_ack(&mut self, now: Instant, ack: &Ack) -> Result<(), Violation> {
         self.check("ack", "also", &ack.epoch, &ack.also)?;
-        let upto = ack.also.iter().map(|range| range.upto()).fold(ack.upto, Seq::max);
         let known = self.link.as_ref().map_or(Seq::ZERO, |link| link.sent_upto.max(link.claimable));
         let sent_upto = self.tracker.sent_upto().max(known);
-        if upto > sent_upto {
-            return Err(Violation::AckBeyondSent { upto, sent_upto });
+        // Ascending: what is beyond shows in the field that says it first.
+        let named =
+            [("upto", ack.upto), ("also", ack.named()), ("delivered", ack.delivered), ("received", ack.received)];
+        if let Some((field, seq)) = named.into_iter().find(|(_, seq)| *seq > sent_upto) {
+            return Err(Violation::AckBeyondSent { field, seq, sent_upto });
         }
+        self.tracker.reported.raise(ack.delivered, ack.received);
         for range in SeqRange::new(Seq::ZERO, ack.upto).into_iter().chain(ack.also.iter().copied()) {
             self.settle(now, range);
         }

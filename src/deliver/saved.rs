@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 
 use super::record::{DeadLetter, Failure, Phase, Record, State, Terms};
-use super::{Counters, Tracker};
+use super::{Counters, Reported, Tracker};
 use crate::base::{Instant, RangeSet};
 use crate::wire::{Epoch, EventId, Filter, Priority, Seq, SeqRange};
 
@@ -30,6 +30,9 @@ pub struct Saved {
     troubled: Vec<Troubled>,
     #[serde(default, skip_serializing_if = "VecDeque::is_empty")]
     dead_letters: VecDeque<DeadLetter>,
+    /// Absent in what an older version saved.
+    #[serde(default)]
+    reported: Reported,
     counters: Counters,
 }
 
@@ -68,6 +71,7 @@ impl Tracker {
             filter: self.filter.clone(),
             troubled: troubled.map(|(seq, record)| Troubled::of(*seq, record)).collect(),
             dead_letters: self.dead_letters.clone(),
+            reported: self.reported,
             counters: self.counters,
         }
     }
@@ -87,6 +91,7 @@ impl Tracker {
             open,
             filter: saved.filter,
             dead_letters: saved.dead_letters,
+            reported: saved.reported,
             counters: saved.counters,
             ..Self::new(saved.epoch)
         }

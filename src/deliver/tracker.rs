@@ -5,7 +5,7 @@ use std::ops::Bound;
 
 use super::record::{DeadLetter, Delivery, Failure, Phase, Record, State, Terms};
 use super::retrying::Verdict;
-use super::{Config, Counters, Notice};
+use super::{Config, Counters, Notice, Reported};
 use crate::base::{Instant, RangeSet, Rng};
 use crate::wire::{Epoch, Event, EventId, Filter, Seq, SeqRange};
 
@@ -41,6 +41,7 @@ pub struct Tracker {
     pub(super) filter: Option<Filter>,
     pub(super) recent: VecDeque<Confirmation>,
     pub(super) dead_letters: VecDeque<DeadLetter>,
+    pub(super) reported: Reported,
     pub(super) counters: Counters,
     pub(super) notices: VecDeque<Notice>,
     pub(super) dirty: bool,
@@ -77,6 +78,7 @@ impl Tracker {
             filter: None,
             recent: VecDeque::new(),
             dead_letters: VecDeque::new(),
+            reported: Reported::default(),
             counters: Counters::default(),
             notices: VecDeque::new(),
             dirty: false,
@@ -98,6 +100,11 @@ impl Tracker {
     /// The end of what was ever sent, claimed or passed over.
     pub fn sent_upto(&self) -> Seq {
         self.sent_upto
+    }
+
+    /// How far the consumer says it has come, over its connection or, once that is gone, over the last one.
+    pub fn reported(&self) -> Reported {
+        self.reported
     }
 
     /// How many events are sent and unsettled.
@@ -187,6 +194,7 @@ impl Tracker {
             set.remove(beyond);
         }
         self.sent_upto = self.sent_upto.min(head);
+        self.reported = self.reported.within(head);
         self.dirty = true;
     }
 

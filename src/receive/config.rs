@@ -20,6 +20,9 @@ pub struct Config {
     pub connect_timeout: Duration,
     /// How long a settled event may wait for its ack. Default: 50 ms [AW-ACK-3].
     pub ack_delay: Duration,
+    /// How long a delivered or received position that has moved may wait to be told; a handler may take for ever.
+    /// Default: 1 s [AW-ACK-8].
+    pub report_delay: Duration,
     /// How long a gap may be mere reordering. Default: 50 ms [AW-RECV-3].
     pub reorder_delay: Duration,
     /// How often the same gap is asked for before the session reconnects. Default: 5 [AW-RECV-3].
@@ -45,6 +48,7 @@ impl Config {
             max_tries: None,
             connect_timeout: Duration::from_secs(15),
             ack_delay: Duration::from_millis(50),
+            report_delay: Duration::from_secs(1),
             reorder_delay: Duration::from_millis(50),
             max_resends: 5,
             probe_timeout: Duration::from_secs(5),

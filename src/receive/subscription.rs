@@ -68,7 +68,9 @@ pub(super) struct Subscription<P> {
     gap: Gap,
     ended: Option<Seq>,
     ended_told: bool,
-    /// Timer: ack what is settled.
+    /// The delivered and received positions that the server knows of, or takes for granted [AW-ACK-8].
+    told: (Seq, Seq),
+    /// Timer: ack what is settled, and tell how far we are.
     ack_due: Option<Instant>,
     /// Newly settled since the last ack.
     fresh: u32,
@@ -92,6 +94,7 @@ impl<P: Clone> Subscription<P> {
             gap: Gap::default(),
             ended: None,
             ended_told: false,
+            told: (Seq::ZERO, Seq::ZERO),
             ack_due: None,
             fresh: 0,
             counters: Counters::default(),
@@ -159,6 +162,8 @@ impl<P: Clone> Subscription<P> {
             }
         }
         self.heard = self.cursor;
+        self.told = (after, after);
+        self.report_soon(cx);
         self.feed_start = self.cursor;
         self.tell_passed_gap(false, cx);
         let renew: Vec<Seq> = self.open.failed().map(|open| open.seq).chain(self.requeued.failed()).collect();
@@ -393,6 +398,7 @@ impl<P: Clone> Subscription<P> {
 
     fn after_arrival(&mut self, before: Seq, cx: &mut Context<'_, P>) {
         self.heard = self.heard.max(self.cursor);
+        self.report_soon(cx);
         self.tell_passed_gap(false, cx);
         self.gap.update(cx.now, self.heard > self.cursor, self.cursor > before, cx.config);
         if self.ended.is_some_and(|end| end <= self.cursor) && !self.ended_told {
@@ -461,11 +467,23 @@ impl<P: Clone> Subscription<P> {
     }
 
     fn ack_soon(&mut self, cx: &mut Context<'_, P>) {
-        self.ack_due.get_or_insert(cx.now + cx.config.ack_delay);
+        self.ack_by(cx.now + cx.config.ack_delay);
     }
 
     fn ack_now(&mut self, cx: &mut Context<'_, P>) {
-        self.ack_due = Some(cx.now);
+        self.ack_by(cx.now);
+    }
+
+    /// What was delivered and is not settled, or received and not delivered, is told in a while unless an ack comes first
+    /// [AW-ACK-8].
+    fn report_soon(&mut self, cx: &mut Context<'_, P>) {
+        if self.told != (self.cursor, self.heard) {
+            self.ack_by(cx.now + cx.config.report_delay);
+        }
+    }
+
+    fn ack_by(&mut self, due: Instant) {
+        self.ack_due = Some(self.ack_due.map_or(due, |held| held.min(due)));
     }
 
     fn nack(&mut self, seq: Seq, cx: &mut Context<'_, P>) {
@@ -496,7 +514,10 @@ impl<P: Clone> Subscription<P> {
         self.fresh = 0;
         let upto = self.open.settled(self.cursor);
         let also = self.open.also(self.cursor, MAX_RANGES);
-        cx.out.frame(cx.socket, ClientFrame::Ack(Ack { stream: self.options.stream.clone(), epoch, upto, also }));
+        let (delivered, received) = (self.cursor, self.heard);
+        self.told = (delivered, received);
+        let stream = self.options.stream.clone();
+        cx.out.frame(cx.socket, ClientFrame::Ack(Ack { stream, epoch, upto, also, delivered, received }));
         true
     }
 

@@ -144,8 +144,11 @@ impl std::fmt::Debug for Hello {
     }
 }
 
-/// Events that are applied [AW-ACK-2].
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// Events that are applied [AW-ACK-2], and how far the client has come otherwise [AW-ACK-8].
+///
+/// Invariant: what is named applied lies up to `delivered`, and `delivered ≤ received`; reading a frame checks it.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "AckRepr")]
 pub struct Ack {
     /// Which stream.
     pub stream: StreamName,
@@ -154,8 +157,56 @@ pub struct Ack {
     /// Everything sent up to here.
     pub upto: Seq,
     /// And everything sent in these.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub also: Vec<SeqRange>,
+    /// Everything up to here was handed to the application, or is accounted for otherwise. For showing only.
+    pub delivered: Seq,
+    /// The highest `upto` that was heard of. For showing only.
+    pub received: Seq,
+}
+
+impl Ack {
+    /// An ack of a client that has nothing beyond what it applied.
+    pub fn new(stream: StreamName, epoch: Epoch, upto: Seq, also: Vec<SeqRange>) -> Self {
+        let named = highest(upto, &also);
+        Self { stream, epoch, upto, also, delivered: named, received: named }
+    }
+
+    /// The highest seq that it names as applied: what `delivered` is if the frame does not say.
+    pub fn named(&self) -> Seq {
+        highest(self.upto, &self.also)
+    }
+}
+
+fn highest(upto: Seq, also: &[SeqRange]) -> Seq {
+    also.iter().map(|range| range.upto()).fold(upto, Seq::max)
+}
+
+#[derive(Deserialize)]
+struct AckRepr {
+    stream: StreamName,
+    epoch: Epoch,
+    upto: Seq,
+    #[serde(default)]
+    also: Vec<SeqRange>,
+    #[serde(default)]
+    delivered: Option<Seq>,
+    #[serde(default)]
+    received: Option<Seq>,
+}
+
+impl TryFrom<AckRepr> for Ack {
+    type Error = &'static str;
+    fn try_from(repr: AckRepr) -> Result<Self, &'static str> {
+        let AckRepr { stream, epoch, upto, also, delivered, received } = repr;
+        let named = highest(upto, &also);
+        let delivered = delivered.unwrap_or(named);
+        let received = received.unwrap_or(delivered);
+        match () {
+            () if delivered < named => Err("`delivered` is at least what the ack names as applied"),
+            () if received < delivered => Err("`received` is at least `delivered`"),
+            () => Ok(Self { stream, epoch, upto, also, delivered, received }),
+        }
+    }
 }
 
 /// An event whose handler failed [AW-ACK-5].

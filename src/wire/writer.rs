@@ -32,13 +32,21 @@ impl ClientFrame {
                 open(&mut out, "unsubscribe");
                 text(&mut out, "stream", stream);
             }
-            Self::Ack(Ack { stream, epoch, upto, also }) => {
+            Self::Ack(ack) => {
+                let Ack { stream, epoch, upto, also, delivered, received } = ack;
                 open(&mut out, "ack");
                 text(&mut out, "stream", stream);
                 text(&mut out, "epoch", epoch);
                 number(&mut out, "upto", upto.get());
                 if !also.is_empty() {
                     ranges(&mut out, "also", also);
+                }
+                // At rest neither says anything new [AW-ACK-8].
+                if *delivered > ack.named() {
+                    number(&mut out, "delivered", delivered.get());
+                }
+                if received > delivered {
+                    number(&mut out, "received", received.get());
                 }
             }
             Self::Nack(Nack { stream, epoch, seq, attempt, error, retry }) => {

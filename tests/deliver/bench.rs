@@ -153,12 +153,8 @@ impl Bench {
 
     pub fn try_ack(&mut self, upto: u64, also: &[(u64, u64)]) -> Result<Vec<String>, Violation> {
         let also = also.iter().copied().map(range).collect();
-        let ack = Ack {
-            stream: self.feed.stream().clone(),
-            epoch: self.feed.tracker().epoch().clone(),
-            upto: seq(upto),
-            also,
-        };
+        let (stream, epoch) = (self.feed.stream().clone(), self.feed.tracker().epoch().clone());
+        let ack = Ack::new(stream, epoch, seq(upto), also);
         self.feed.handle_ack(self.now, &ack)?;
         Ok(self.drain())
     }

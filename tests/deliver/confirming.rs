@@ -54,14 +54,14 @@ fn aw_ack_4_ack_of_what_was_never_sent() {
     let mut bench = Bench::new(3);
     bench.window.events = 2;
     bench.subscribe(From::Start);
-    for (upto, also) in [(3, vec![]), (0, vec![(2, 3)]), (1_000, vec![])] {
+    for (field, upto, also) in [("upto", 3, vec![]), ("also", 0, vec![(2, 3)]), ("upto", 1_000, vec![])] {
         let violation = bench.try_ack(upto, &also).unwrap_err();
         let claimed = seq(also.last().map_or(upto, |range| range.1));
-        assert_eq!(violation, Violation::AckBeyondSent { upto: claimed, sent_upto: seq(2) });
+        assert_eq!(violation, Violation::AckBeyondSent { field, seq: claimed, sent_upto: seq(2) });
     }
     assert_eq!(bench.feed.tracker().counters().confirmed, 0, "a refused frame changes nothing");
     let stream = bench.feed.stream().clone();
-    let ack = Ack { stream, epoch: epoch("two"), upto: seq(1), also: vec![] };
+    let ack = Ack::new(stream, epoch("two"), seq(1), vec![]);
     assert_eq!(bench.feed.handle_ack(bench.now, &ack), Err(Violation::OtherEpoch { frame: "ack" }));
     let also: Vec<_> = (0..65).map(|n| (n * 2, n * 2 + 1)).collect();
     assert!(matches!(bench.try_ack(0, &also), Err(Violation::TooManyRanges { .. })));

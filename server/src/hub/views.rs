@@ -1,7 +1,7 @@
 //! What became of events, for those who ask.
 
 use ackwire::{
-    deliver::{Counters, Failure, State, Tracker},
+    deliver::{Counters, Failure, Reported, State, Tracker},
     wire::{ConsumerId, Epoch, Event, Seq, StreamName},
 };
 use serde::Serialize;
@@ -53,6 +53,11 @@ pub struct ConsumerView {
     pub epoch: Epoch,
     /// The end of what it was sent.
     pub sent: Seq,
+    /// The highest seq that it says it has heard of; the last known one if it is not connected.
+    pub received: Seq,
+    /// Up to here everything was handed to its application, or is accounted for otherwise, as it says; the last known one
+    /// if it is not connected.
+    pub delivered: Seq,
     /// Up to here everything is settled.
     pub confirmed: Seq,
     /// How many events it was sent and has not settled.
@@ -63,12 +68,15 @@ pub struct ConsumerView {
 
 impl ConsumerView {
     pub(super) fn new(key: &ConsumerKey, tracker: &Tracker, connected: bool) -> Self {
+        let Reported { received, delivered } = tracker.reported().at_least(tracker.position());
         Self {
             consumer: key.consumer.clone(),
             subject: key.subject.clone(),
             connected,
             epoch: tracker.epoch().clone(),
             sent: tracker.sent_upto(),
+            received,
+            delivered,
             confirmed: tracker.position(),
             unsettled: tracker.unsettled(),
             counters: *tracker.counters(),

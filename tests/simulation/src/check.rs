@@ -1,9 +1,10 @@
 //! The promise, as checks.
 
-use ackwire::deliver::State;
+use ackwire::deliver::{Reported, State};
 use ackwire::wire::{ConsumerId, Epoch, EventId, From, LostReason, Seq, StreamName};
 use std::collections::{BTreeMap, HashSet};
 
+use crate::server::Key;
 use crate::tab::{Reader, Seen};
 use crate::world::World;
 
@@ -13,6 +14,10 @@ pub struct Check {
     lives: BTreeMap<(usize, u32, usize), Life>,
     /// What each consumer has applied, in any tab and life.
     applied: HashSet<(ConsumerId, StreamName, EventId)>,
+    /// How far each consumer has come in each log, in any tab and life.
+    reached: BTreeMap<(ConsumerId, StreamName, Epoch), Reported>,
+    /// What the server knew of that on which connection: where the feed began, and at the step before.
+    reported: BTreeMap<Key, (u64, Epoch, Reported, Reported)>,
 }
 
 /// One stream in one page life, as far as it was looked at.
@@ -40,7 +45,14 @@ impl Check {
                     }
                 }
                 life.looked_at = reader.seen.len();
-                life.look_at_positions(tab.session.position(reader.subscription).expect("a subscription"), reader);
+                let at = tab.session.position(reader.subscription).expect("a subscription");
+                if let Some(epoch) = at.epoch.clone() {
+                    let name = (tab.consumer.clone(), reader.stream.clone(), epoch);
+                    let reached = self.reached.entry(name).or_default();
+                    reached.received = reached.received.max(at.received);
+                    reached.delivered = reached.delivered.max(at.delivered);
+                }
+                life.look_at_positions(at, reader);
             }
         }
         // [AW-SEND-3]
@@ -48,6 +60,30 @@ impl Check {
             let tab = world.tabs.iter().find(|tab| tab.consumer == *consumer).expect("a tab for each consumer");
             let window = tab.options(stream).window.events as usize;
             assert!(feed.outstanding() <= window, "{stream}: more sent and unsettled than the window");
+        }
+        self.look_at_reports(world);
+    }
+
+    /// What consumers are known to have said of themselves [AW-ACK-8].
+    fn look_at_reports(&mut self, world: &World) {
+        for (key, feed) in &world.server.feeds {
+            let Some(connection) = world.server.connection_of(&key.1).filter(|_| feed.is_attached()) else { continue };
+            let (epoch, now) = (feed.tracker().epoch().clone(), feed.tracker().reported());
+            let (stream, consumer) = key;
+            let who = format!("{consumer}, {stream}: {now:?}");
+            assert!(now.delivered <= now.received, "{who}");
+            let known = self.reported.get(key).filter(|(on, log, ..)| (*on, log) == (connection, &epoch));
+            if let Some((.., start, before)) = known {
+                let rises = before.delivered <= now.delivered && before.received <= now.received;
+                assert!(rises, "{who} after {before:?}: a reported position went back");
+                let reached = self.reached.get(&(consumer.clone(), stream.clone(), epoch.clone()));
+                let reached = reached.copied().unwrap_or_default().at_least(start.received);
+                let is_true = now.delivered <= reached.delivered && now.received <= reached.received;
+                assert!(is_true, "{who}: has come to {reached:?} only");
+            }
+            // Nothing is reported in the step in which the feed begins.
+            let start = known.map_or(now, |(.., start, _)| *start);
+            self.reported.insert(key.clone(), (connection, epoch, start, now));
         }
     }
 

@@ -105,6 +105,11 @@ impl Server {
         self.connections.contains_key(&connection)
     }
 
+    /// On which connection a consumer is.
+    pub fn connection_of(&self, consumer: &ConsumerId) -> Option<u64> {
+        self.connections.iter().find(|(_, held)| held.consumer == *consumer).map(|(id, _)| *id)
+    }
+
     /// A stream's log has moved.
     pub fn handle_tail(&mut self, now: Instant, stream: &StreamName) -> Vec<Say> {
         let tail = self.logs[stream].tail();

@@ -1,6 +1,7 @@
 //! Tabs, a server, and the network between them, on virtual time.
 
 use ackwire::base::{Duration, Instant, Rng};
+use ackwire::deliver::Reported;
 use ackwire::receive::{Config as ClientConfig, SocketId, SubscribeOptions};
 use ackwire::wire::{ConsumerId, EventId, Priority, Seq, StreamName};
 use std::collections::BTreeMap;
@@ -239,6 +240,7 @@ impl World {
                         && feed.tracker().unsettled() == 0
                         && feed.sent_upto() >= Some(tail.head)
                         && feed.outstanding() == 0
+                        && feed.tracker().reported() == Reported { received: tail.head, delivered: tail.head }
                 });
                 here && there
             })

@@ -1,7 +1,7 @@
 //! Timelines of the sending end: `ackwire::deliver::Feed` over a log.
 
 use ackwire::base::Instant;
-use ackwire::deliver::{Config, EventsOut, Feed, FeedFrame, Tracker, Violation};
+use ackwire::deliver::{Config, EventsOut, Feed, FeedFrame, Reported, Tracker, Violation};
 use ackwire::wire::{
     Ack, ConfirmStatus, EventConfirmation, EventId, Nack, Priority, Resend, Seq, SeqRange, StreamName, Subscribe,
     encode_server,
@@ -53,6 +53,13 @@ enum Input {
         upto: Seq,
         #[serde(default)]
         also: Vec<SeqRange>,
+        delivered: Option<Seq>,
+        received: Option<Seq>,
+    },
+    /// Only compares: how far the consumer is known to have come.
+    Reported {
+        received: Seq,
+        delivered: Seq,
     },
     Nack {
         seq: Seq,
@@ -131,9 +138,14 @@ impl Run {
             }
             Input::Detach => self.feed.detach(),
             Input::Restart => self.feed = feed(&self.stream, Tracker::from_saved(self.feed.tracker().saved())),
-            Input::Ack { upto, also } => {
-                let ack = Ack { stream, epoch, upto, also };
+            Input::Ack { upto, also, delivered, received } => {
+                let ack = Ack::new(stream, epoch, upto, also);
+                let delivered = delivered.unwrap_or(ack.delivered);
+                let ack = Ack { delivered, received: received.unwrap_or(delivered), ..ack };
                 self.feed.handle_ack(now, &ack).map_err(close)?;
+            }
+            Input::Reported { received, delivered } => {
+                assert_eq!(self.feed.tracker().reported(), Reported { received, delivered });
             }
             Input::Nack { seq, attempt, error, retry } => {
                 let nack = Nack { stream, epoch, seq, attempt, error, retry };
