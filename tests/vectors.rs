@@ -73,6 +73,7 @@ timelines! { deliver:
     filter_covers
     first_event
     history_partly_expired
+    lost_cover_is_shown_by_a_mark
     nack_of_an_older_attempt
     now_skips
     positions_are_the_consumers_word

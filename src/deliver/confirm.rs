@@ -65,6 +65,9 @@ impl Feed {
             return Err(Violation::AckBeyondSent { field, seq, sent_upto });
         }
         self.tracker.reported.raise(ack.delivered, ack.received);
+        if let Some(link) = &mut self.link {
+            link.acked(ack.named());
+        }
         for range in SeqRange::new(Seq::ZERO, ack.upto).into_iter().chain(ack.also.iter().copied()) {
             self.settle(now, range);
         }

@@ -332,6 +332,7 @@ impl Feed {
             let (after, upto) = (link.sent_upto, link.read_upto);
             self.frames.push_back(FeedFrame::Events(EventsOut::covering(after, upto)));
             link.sent_upto = upto;
+            link.covered_upto = upto;
             link.spoke(now, &self.config);
         }
         link.timers.cover = None;

@@ -33,6 +33,10 @@ pub(super) struct Link {
     pub skip: RangeSet,
     /// Frames have covered everything up to here: the next one chains to it.
     pub sent_upto: Seq,
+    /// The end of the last frame that listed nothing.
+    pub covered_upto: Seq,
+    /// The end of what acks of this connection have named.
+    pub acked_upto: Seq,
     /// The log was read up to here; what lies between is covered by the next frame.
     pub read_upto: Seq,
     /// Sent on this subscription and not settled on it [AW-SEND-3].
@@ -104,6 +108,8 @@ impl Link {
             replay: false,
             skip: RangeSet::new(),
             sent_upto: start,
+            covered_upto: start,
+            acked_upto: start,
             read_upto: start,
             outstanding: BTreeMap::new(),
             outstanding_bytes: 0,
@@ -202,7 +208,23 @@ impl Link {
             self.retries.remove(&seq);
             self.blocked = false;
         }
-        if self.outstanding.is_empty() {
+        self.rest();
+    }
+
+    /// The client has acked as far as this.
+    pub fn acked(&mut self, upto: Seq) {
+        self.acked_upto = self.acked_upto.max(upto);
+        self.rest();
+    }
+
+    /// Whether the client has yet to say something to what it was sent.
+    fn is_awaiting(&self) -> bool {
+        !self.outstanding.is_empty() || self.covered_upto > self.acked_upto
+    }
+
+    /// With nothing awaited there is nothing to remind of.
+    fn rest(&mut self) {
+        if !self.is_awaiting() {
             self.timers.mark = None;
         }
     }
@@ -217,6 +239,6 @@ impl Link {
     /// Something went out: the silence begins anew.
     pub fn spoke(&mut self, now: Instant, config: &Config) {
         self.marks = 0;
-        self.timers.mark = (!self.outstanding.is_empty()).then(|| now + config.mark.ceiling(0));
+        self.timers.mark = self.is_awaiting().then(|| now + config.mark.ceiling(0));
     }
 }
