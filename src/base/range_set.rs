@@ -95,6 +95,11 @@ impl RangeSet {
         self.ranges.len()
     }
 
+    /// How many numbers.
+    pub fn count(&self) -> u64 {
+        self.ranges.iter().map(|range| range.upto().get() - range.after().get()).sum()
+    }
+
     /// Whether nothing is in it.
     pub fn is_empty(&self) -> bool {
         self.ranges.is_empty()

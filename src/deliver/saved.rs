@@ -10,8 +10,8 @@ use crate::wire::{Epoch, EventId, Filter, Priority, Seq, SeqRange};
 
 /// What a [`Tracker`] must not forget, for the shell to store.
 ///
-/// Events that were sent once and are just not settled yet are left out: they are sent again anyway, with the same
-/// attempt. Times are milliseconds of the caller's clock, which therefore should count from the same zero in each life
+/// Of events that were sent once and are just not settled yet it has no more than their seqs: they are sent again anyway,
+/// with the same attempt. Times are milliseconds of the caller's clock, which therefore should count from the same zero in each life
 /// of the server (1970, say).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Saved {
@@ -24,6 +24,9 @@ pub struct Saved {
     dead: Vec<SeqRange>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     vouched: Vec<SeqRange>,
+    /// Sent once and not settled. Absent in what an older version saved.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    awaited: Vec<SeqRange>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     filter: Option<Filter>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -60,7 +63,10 @@ struct Troubled {
 impl Tracker {
     /// The durable form.
     pub fn saved(&self) -> Saved {
-        let troubled = self.open.iter().filter(|(_, record)| record.state() != State::Sent);
+        let (sent, troubled): (Vec<_>, Vec<_>) =
+            self.open.iter().partition(|(_, record)| record.state() == State::Sent);
+        let mut awaited = self.awaited.clone();
+        sent.into_iter().filter_map(|(seq, _)| SeqRange::single(*seq)).for_each(|single| awaited.insert(single));
         Saved {
             epoch: self.epoch.clone(),
             sent_upto: self.sent_upto,
@@ -68,8 +74,9 @@ impl Tracker {
             skipped: self.skipped.iter().collect(),
             dead: self.dead.iter().collect(),
             vouched: self.vouched.iter().collect(),
+            awaited: awaited.iter().collect(),
             filter: self.filter.clone(),
-            troubled: troubled.map(|(seq, record)| Troubled::of(*seq, record)).collect(),
+            troubled: troubled.into_iter().map(|(seq, record)| Troubled::of(*seq, record)).collect(),
             dead_letters: self.dead_letters.clone(),
             reported: self.reported,
             counters: self.counters,
@@ -88,6 +95,7 @@ impl Tracker {
             skipped: saved.skipped.into_iter().collect(),
             dead: saved.dead.into_iter().collect(),
             vouched: saved.vouched.into_iter().collect(),
+            awaited: saved.awaited.into_iter().collect(),
             open,
             filter: saved.filter,
             dead_letters: saved.dead_letters,

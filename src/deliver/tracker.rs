@@ -36,6 +36,8 @@ pub struct Tracker {
     /// sent again when it comes back. Beyond [`MAX_EXCEPTIONS`] the oldest go.
     pub(super) vouched: RangeSet,
     pub(super) open: BTreeMap<Seq, Record>,
+    /// Sent once before this was read from what was saved, and not settled: they have no record until they are sent again.
+    pub(super) awaited: RangeSet,
     pub(super) due: BTreeSet<(Instant, Seq)>,
     /// Of the last subscription: tells what was passed over by the consumer's wish from what it applied.
     pub(super) filter: Option<Filter>,
@@ -74,6 +76,7 @@ impl Tracker {
             dead: RangeSet::new(),
             vouched: RangeSet::new(),
             open: BTreeMap::new(),
+            awaited: RangeSet::new(),
             due: BTreeSet::new(),
             filter: None,
             recent: VecDeque::new(),
@@ -109,7 +112,7 @@ impl Tracker {
 
     /// How many events are sent and unsettled.
     pub fn unsettled(&self) -> usize {
-        self.open.len()
+        self.open.len() + usize::try_from(self.awaited.count()).unwrap_or(usize::MAX)
     }
 
     /// Where what is not settled lies, up to `head`, ascending: sent or not, and what the filter excludes.
@@ -127,7 +130,7 @@ impl Tracker {
     /// How many entries its memory is made of: ranges, unsettled events, due times, remembered confirmations, dead
     /// letters. Each is of bounded size.
     pub fn footprint(&self) -> usize {
-        let ranges = [&self.settled, &self.skipped, &self.dead, &self.vouched].map(RangeSet::len);
+        let ranges = [&self.settled, &self.skipped, &self.dead, &self.vouched, &self.awaited].map(RangeSet::len);
         let others = [self.open.len(), self.due.len(), self.recent.len(), self.dead_letters.len()];
         ranges.iter().chain(&others).sum()
     }
@@ -190,7 +193,7 @@ impl Tracker {
     pub(super) fn truncate(&mut self, head: Seq) {
         let Some(beyond) = SeqRange::new(head, Seq::MAX) else { return };
         self.take_open(beyond, |_| true).for_each(drop);
-        for set in [&mut self.settled, &mut self.skipped, &mut self.dead, &mut self.vouched] {
+        for set in [&mut self.settled, &mut self.skipped, &mut self.dead, &mut self.vouched, &mut self.awaited] {
             set.remove(beyond);
         }
         self.sent_upto = self.sent_upto.min(head);
@@ -207,6 +210,7 @@ impl Tracker {
         }
         self.dirty = true;
         self.sent_upto = self.sent_upto.max(seq);
+        SeqRange::single(seq).into_iter().for_each(|single| self.awaited.remove(single));
         let counters = &mut self.counters;
         let record = self.open.entry(seq).or_insert_with(|| {
             counters.sent += 1;
@@ -326,6 +330,7 @@ impl Tracker {
 
     pub(super) fn settle(&mut self, range: SeqRange) {
         self.settled.insert(range);
+        self.awaited.remove(range);
         self.sent_upto = self.sent_upto.max(range.upto());
         self.dirty = true;
     }

@@ -11,7 +11,9 @@ fn server_restart_with_the_same_log() {
     bench.try_ack(1, &[(2, 3)]).unwrap();
     bench.nack_with(4, 1, false);
     bench.nack(5, 1);
+    assert_eq!(bench.feed.tracker().unsettled(), 3);
     bench.restart();
+    assert_eq!(bench.feed.tracker().unsettled(), 3, "2 and 6, which were just sent, and 5");
     let states = [1, 2, 3, 4, 5, 6].map(|n| bench.state(n));
     let expected = [State::Confirmed, State::Sent, State::Confirmed, State::Dead, State::Failed, State::Sent];
     assert_eq!(states, expected);
@@ -20,6 +22,22 @@ fn server_restart_with_the_same_log() {
     let sent = bench.subscribe(From::Resume);
     assert_eq!(sent, ["subscribed after 1", "events (1,3] 2", "lost (3,4] failed", "events (4,6] 5 6"]);
     assert_eq!(bench.next(), ["events (4,5] 5#2"], "its retry outlived the server");
+    assert_eq!(bench.feed.tracker().unsettled(), 3, "what is sent again is counted once");
+    bench.ack(6);
+    assert_eq!(bench.feed.tracker().unsettled(), 0);
+}
+
+#[test]
+fn what_was_sent_before_a_restart_may_be_settled_without_being_sent_again() {
+    let mut bench = Bench::new(6);
+    bench.subscribe(From::Start);
+    bench.restart();
+    assert_eq!(bench.feed.tracker().unsettled(), 6);
+    bench.subscribe(position(4));
+    assert_eq!(bench.feed.tracker().unsettled(), 2, "a position is a confirmation");
+    bench.restart();
+    bench.subscribe(From::Now);
+    assert_eq!(bench.feed.tracker().unsettled(), 0, "the others were passed over");
 }
 
 #[test]
