@@ -37,7 +37,7 @@ test("the operator's page shows a consumer catch up, and its troubled event as t
   const row = page.getByRole("row", { name: /^wall/ });
   await until("everything is settled on the page", async () => {
     const cells = await row.getByRole("cell").allInnerTexts();
-    return cells.length === 4 && cells[0].startsWith("10") && cells[1] === "10" && cells[2] === "0";
+    return cells.length === 6 && cells.slice(0, 5).join() === "10,10,10,10,0";
   });
   await until("the retry is counted", async () =>
     (await page.locator("#figures").innerText()).includes("1, 1 succeeded"),
@@ -46,6 +46,41 @@ test("the operator's page shows a consumer catch up, and its troubled event as t
   await server.post("run:1", { type: "agent_completed", meta: { run_id: id } });
   await page.getByText(`run ${id}`).waitFor();
   assert.equal(await page.locator("main img").count(), 0, "what events say is text");
+  assert.deepEqual(complaints, []);
+});
+
+test("the operator's page tells what a consumer received, was handed, and confirmed, and what of it was last known", async (t) => {
+  const [server, site] = [await startServer(t), await startSite(t)];
+  const { page, complaints } = await openOperator(t, server);
+  await server.post(
+    "run:1",
+    Array.from({ length: 3 }, (_, index) => ({ id: `e-${index}`, type: "note" })),
+  );
+  const tab = await open(t, site, {
+    socket: server.socketUrl,
+    stream: "run:1",
+    handler: "hangs",
+    client: { consumer: "wall" },
+  });
+
+  // No handler returns: nothing is acked, and still it shows that all of it has arrived.
+  const row = page.getByRole("row", { name: /^wall/ });
+  const shows = async (about, expected, name) => {
+    const heads = await page.getByRole("columnheader").allInnerTexts();
+    assert.deepEqual(heads.slice(1), ["Sent", "Received", "Delivered", "Confirmed", "Unsettled", "Troubled"]);
+    await until(about, async () => {
+      const cells = await row.getByRole("cell").allInnerTexts();
+      const title = await row.getByRole("rowheader").innerText();
+      return cells.join() === expected && title.includes(name);
+    });
+  };
+  await shows("everything is delivered, nothing confirmed", "3,3,3,0 (3 behind),3,0", "connected");
+
+  await tab.leave();
+  await shows("the consumer is away", "3,3,3,0 (3 behind),3,0", "away, as last known");
+  const { consumers } = await (await fetch(`${server.url}/v1/streams/run:1/consumers`)).json();
+  const { connected, sent, received, delivered, confirmed, unsettled } = consumers[0];
+  assert.deepEqual([connected, sent, received, delivered, confirmed, unsettled], [false, 3, 3, 3, 0, 3]);
   assert.deepEqual(complaints, []);
 });
 

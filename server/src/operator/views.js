@@ -89,7 +89,7 @@ export function showStreams(parent, streams, now) {
     key: (stream) => stream.stream,
     create: (stream) => {
       const title = make("h3", {}, stream.stream);
-      const columns = ["Consumer", "Sent up to", "Settled up to", "Unsettled", "Troubled"];
+      const columns = ["Consumer", "Sent", "Received", "Delivered", "Confirmed", "Unsettled", "Troubled"];
       const head = make(
         "tr",
         { role: "row" },
@@ -144,21 +144,24 @@ function consumerRow({ consumer, subject }) {
     "tr",
     { class: "consumer" },
     name,
-    place("Sent up to"),
-    place("Settled up to"),
+    place("Sent"),
+    place("Received"),
+    place("Delivered"),
+    place("Confirmed"),
     plain("Unsettled"),
     plain("Troubled"),
   );
 }
 
 function updateConsumer(row, consumer, head) {
-  const [name, sent, confirmed, unsettled, troubled] = row.children;
+  const [name, sent, received, delivered, confirmed, unsettled, troubled] = row.children;
   setAttribute(row, "data-connected", String(consumer.connected));
-  setText(name.lastElementChild, consumer.connected ? "connected" : "away");
+  setText(name.lastElementChild, consumer.connected ? "connected" : "away, as last known");
   place(sent, consumer.sent, head, "sent");
-  place(confirmed, consumer.confirmed, head, "settled");
-  // What was sent to who is away, and not heard of, is not kept apart from what was not sent.
-  setText(unsettled, consumer.connected ? number.format(consumer.unsettled) : "–");
+  place(received, consumer.received, head, "received");
+  place(delivered, consumer.delivered, head, "delivered");
+  place(confirmed, consumer.confirmed, head, "confirmed");
+  setText(unsettled, number.format(consumer.unsettled));
   setText(troubled, number.format(consumer.troubled));
   setAttribute(troubled, "data-trouble", consumer.troubled > 0 ? "" : null);
 }
@@ -188,7 +191,7 @@ function troublesRow({ consumer }) {
     make("tbody", { role: "rowgroup" }),
   );
   setText(caption, `Troubled events of ${consumer}`);
-  return make("tr", { class: "nested", role: "row" }, make("td", { colspan: "5", role: "cell" }, table));
+  return make("tr", { class: "nested", role: "row" }, make("td", { colspan: "7", role: "cell" }, table));
 }
 
 function updateTroubles(row, consumer, now) {
