@@ -1,11 +1,14 @@
 // Finds the WebSocket frames (RFC 6455) in what a server sends, so that whole messages can be dropped, doubled, swapped.
 
+/** How the answer begins after which frames come. */
+const UPGRADED = "HTTP/1.1 101";
+
 /** Passes bytes through; each unfragmented text message goes to `change(text)`, which returns those to send instead. */
 export class FrameFilter {
   #change;
   #held = Buffer.alloc(0);
-  /** Whether the answer to the handshake is past; `"never"` if it was another answer than "switching protocols". */
-  #upgraded = false;
+  /** What comes: the `"answer"` to the handshake, `"frames"` after it, or after any other answer just `"bytes"`. */
+  #stage = "answer";
 
   constructor(change) {
     this.#change = change;
@@ -13,14 +16,18 @@ export class FrameFilter {
 
   /** Takes the next bytes, returns those to forward. Incomplete frames wait for their rest. */
   pass(chunk) {
-    if (this.#upgraded === "never") return chunk;
+    if (this.#stage === "bytes") return chunk;
     this.#held = Buffer.concat([this.#held, chunk]);
     const out = [];
-    if (!this.#upgraded) {
+    if (this.#stage === "answer") {
+      const beginning = this.#held.toString("latin1", 0, UPGRADED.length);
+      if (!UPGRADED.startsWith(beginning)) {
+        this.#stage = "bytes";
+        return this.#held;
+      }
       const end = this.#held.indexOf("\r\n\r\n");
       if (end < 0) return Buffer.alloc(0);
-      this.#upgraded = this.#held.subarray(0, 12).toString("latin1") === "HTTP/1.1 101" || "never";
-      if (this.#upgraded === "never") return this.#take(this.#held.length);
+      this.#stage = "frames";
       out.push(this.#take(end + 4));
     }
     for (let frame = this.#next(); frame; frame = this.#next()) out.push(frame);

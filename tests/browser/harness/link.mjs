@@ -91,6 +91,8 @@ export class Link {
       const piece = bytes.subarray(next, next + Math.min(chunkBytes, trickle(bytesPerSecond)));
       next += piece.length;
       await written(to, piece);
+      // The other side must have had a chance to read it, or it would read several at once.
+      if (piece.length === chunkBytes) await turn();
       if (bytesPerSecond !== Number.POSITIVE_INFINITY) await elapse((piece.length / bytesPerSecond) * 1000);
     }
   }
@@ -100,5 +102,7 @@ const trickle = (bytesPerSecond) => Math.max(1, Math.floor((bytesPerSecond * TRI
 
 /** Until the system has taken it: what is written while an earlier piece waits could share its segment. */
 const written = (socket, piece) => new Promise((resolve) => socket.write(piece, () => resolve()));
+
+const turn = () => new Promise((resolve) => setImmediate(resolve));
 
 const elapse = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
