@@ -199,6 +199,9 @@ impl Tracker {
         self.sent_upto = self.sent_upto.min(head);
         self.reported = self.reported.within(head);
         self.dirty = true;
+        // The log will give these seqs to other events.
+        self.recent.retain(|confirmation| confirmation.seq <= head);
+        self.dead_letters.retain(|letter| letter.seq <= head);
     }
 
     /// An event goes out. Returns its attempt: the next one if its retry is due, else the one that it had [AW-SEND-8].

@@ -1,8 +1,8 @@
 //! Where a subscription begins: section 4 of `PROTOCOL.md`.
 
-use crate::bench::{Bench, epoch, position, seq};
+use super::bench::{Bench, epoch, event, position, seq};
 use ackwire::deliver::{Notice, State};
-use ackwire::wire::{Filter, From, Position};
+use ackwire::wire::{ConfirmStatus, EventConfirmation, Filter, From, Position};
 
 #[test]
 fn aw_sub_1_start_now_resume_and_a_position() {
@@ -117,6 +117,20 @@ fn aw_sub_5_resume_from_a_position_ahead_of_the_head() {
     quiet.ack(5);
     quiet.lose_tail(3);
     assert_eq!(quiet.subscribe(From::Resume), ["subscribed after 3 reset one/5"]);
+}
+
+#[test]
+fn aw_sub_5_what_becomes_of_a_void_event_is_not_said_of_the_one_that_takes_its_place() {
+    let mut bench = Bench::new(5);
+    bench.subscribe(From::Start);
+    bench.try_ack(3, &[(3, 4)]).unwrap();
+    bench.nack_with(5, 1, false);
+    bench.lose_tail(3);
+    bench.subscribe(From::Resume);
+    assert_eq!(bench.feed.tracker().dead_letters().len(), 0, "its event is no more");
+    assert_eq!([4, 5].map(|n| bench.state(n)), [State::Pending; 2]);
+    let confirmation = EventConfirmation { event_id: event(4).id, status: ConfirmStatus::Confirmed, error: None };
+    assert!(!bench.feed.handle_confirmation(bench.now, &confirmation), "no such event was sent");
 }
 
 #[test]
