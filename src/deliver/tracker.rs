@@ -185,8 +185,10 @@ impl Tracker {
 
     /// Everything begins anew with another log.
     pub(super) fn restart(&mut self, epoch: Epoch) {
-        let counters = std::mem::take(&mut self.counters);
-        *self = Self { counters, notices: std::mem::take(&mut self.notices), dirty: true, ..Self::new(epoch) };
+        let (counters, notices) = (std::mem::take(&mut self.counters), std::mem::take(&mut self.notices));
+        // Nothing of what was vowed is left to keep, but a save that is under way must not pass for one of what follows.
+        let (vows, vows_kept) = (self.vows, self.vows);
+        *self = Self { counters, notices, vows, vows_kept, dirty: true, ..Self::new(epoch) };
     }
 
     /// The log ends before what this consumer has settled: what lies beyond the head is void.

@@ -1,6 +1,6 @@
 //! What outlives a connection, and a life of the server; and what it costs.
 
-use crate::bench::{Bench, position, seq};
+use super::bench::{Bench, epoch, position, seq};
 use ackwire::deliver::{MAX_DEAD_LETTERS, MAX_EXCEPTIONS, MAX_RECENT, State};
 use ackwire::wire::{From, Nack};
 
@@ -56,6 +56,25 @@ fn aw_send_2_a_client_hears_that_an_event_failed_for_good_once_that_is_durable()
 }
 
 #[test]
+fn a_save_of_the_old_log_does_not_pass_for_one_of_the_new() {
+    let mut bench = Bench::new(1);
+    bench.subscribe(From::Start);
+    let stream = bench.feed.stream().clone();
+    let nack =
+        |epoch| Nack { stream: stream.clone(), epoch, seq: seq(1), attempt: 1, error: "no".into(), retry: false };
+    bench.feed.handle_nack(bench.now, &nack(epoch("one"))).unwrap();
+    let old = bench.feed.poll_save().expect("it is saved");
+    bench.replace_log("two", 1);
+    bench.subscribe(From::Resume);
+    bench.feed.handle_nack(bench.now, &nack(epoch("two"))).unwrap();
+    bench.feed.handle_saved(old);
+    assert!(bench.feed.poll_transmit().is_none(), "not durable yet");
+    let new = bench.feed.poll_save().expect("it is saved, too");
+    bench.feed.handle_saved(new);
+    assert_eq!(bench.drain(), ["lost (0,1] failed"]);
+}
+
+#[test]
 fn a_retry_is_not_held_up_by_a_clock_that_was_set_back() {
     let mut bench = Bench::new(1);
     bench.subscribe(From::Start);
@@ -74,7 +93,7 @@ fn confirmed_events_cost_a_range_however_many_there_are() {
         bench.subscribe(From::Start);
         for end in (1_000..=events).step_by(1_000) {
             bench.append(end - 999..=end);
-            while bench.feed.sent_upto() != Some(crate::bench::seq(end)) || bench.feed.outstanding() > 0 {
+            while bench.feed.sent_upto() != Some(super::bench::seq(end)) || bench.feed.outstanding() > 0 {
                 bench.ack(bench.feed.sent_upto().unwrap().get());
             }
             bench.notices.clear();
