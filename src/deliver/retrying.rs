@@ -44,12 +44,14 @@ impl Tracker {
             return Verdict::Ignored;
         }
         // A higher attempt than ours: a crash took what we knew of the retries in between.
+        self.dirty |= record.attempt < attempt;
         record.attempt = attempt;
         match record.phase {
             Phase::Waiting { timed_out: false, .. } if retry => Verdict::Waiting,
             Phase::Waiting { timed_out: true, retry_at } if retry => {
                 record.note_failure(now, error, false);
                 self.set_phase(now, seq, Phase::Waiting { timed_out: false, retry_at });
+                self.dirty = true;
                 Verdict::Waiting
             }
             _ => {

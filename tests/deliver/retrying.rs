@@ -1,6 +1,6 @@
 //! Deadlines, retries, giving up: [AW-SEND-1], [AW-SEND-2], [AW-SEND-8].
 
-use crate::bench::{Bench, position};
+use super::bench::{Bench, position};
 use ackwire::base::Duration;
 use ackwire::deliver::{Notice, State};
 use ackwire::wire::From;
@@ -87,6 +87,21 @@ fn a_nack_said_twice_counts_once() {
     bench.nack(1, 1);
     assert_eq!(bench.feed.tracker().counters().failed, 1);
     assert_eq!(bench.delivery(1).failures.len(), 1);
+}
+
+#[test]
+fn what_the_handler_said_after_the_deadline_is_kept() {
+    let mut bench = Bench::new(1);
+    bench.subscribe(From::Start);
+    bench.wait_ms(30_000);
+    assert_eq!(bench.state(1), State::Timeout);
+    bench.feed.take_dirty();
+    bench.nack(1, 1);
+    assert!(bench.feed.take_dirty(), "it is to be saved");
+    bench.restart();
+    assert_eq!(bench.state(1), State::Failed);
+    let said: Vec<String> = bench.delivery(1).failures.into_iter().map(|failure| failure.message).collect();
+    assert_eq!(said, ["not confirmed within 30000 ms", "failed on attempt 1"]);
 }
 
 #[test]
