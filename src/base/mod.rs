@@ -9,3 +9,6 @@ pub use backoff::Backoff;
 pub use range_set::RangeSet;
 pub use rng::Rng;
 pub use time::{Duration, Instant, sooner};
+
+#[cfg(all(test, not(target_arch = "wasm32")))]
+pub(crate) use range_set::model::runs;

@@ -124,46 +124,5 @@ impl FromIterator<SeqRange> for RangeSet {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::base::Rng;
-    use std::collections::BTreeSet;
-
-    fn seq(n: u64) -> Seq {
-        Seq::new(n).unwrap()
-    }
-
-    /// Compared with a plain set of numbers.
-    #[test]
-    fn agrees_with_a_set_of_numbers() {
-        for seed in 0..300 {
-            let mut rng = Rng::new(seed);
-            let (mut set, mut model) = (RangeSet::new(), BTreeSet::new());
-            for _ in 0..40 {
-                let after = rng.up_to(30);
-                let upto = after + 1 + rng.up_to(6);
-                let range = SeqRange::new(seq(after), seq(upto)).unwrap();
-                if rng.up_to(2) > 0 {
-                    set.insert(range);
-                    model.extend(after + 1..=upto);
-                } else {
-                    set.remove(range);
-                    model.retain(|n| !(after + 1..=upto).contains(n));
-                }
-                for n in 0..45 {
-                    assert_eq!(set.contains(seq(n)), model.contains(&n), "seed {seed}, {n} in {set:?}");
-                    let end = (n + 1..).take_while(|next| model.contains(next)).last().unwrap_or(n);
-                    assert_eq!(set.contiguous_from(seq(n)), seq(end), "seed {seed}, from {n} in {set:?}");
-                }
-                assert!(set.ranges.windows(2).all(|pair| pair[0].upto() < pair[1].after()), "seed {seed}: {set:?}");
-                let within = SeqRange::new(seq(rng.up_to(20)), seq(21 + rng.up_to(20))).unwrap();
-                let holes: BTreeSet<u64> =
-                    set.missing(within).flat_map(|hole| hole.after().get() + 1..=hole.upto().get()).collect();
-                let expected: BTreeSet<u64> =
-                    (within.after().get() + 1..=within.upto().get()).filter(|n| !model.contains(n)).collect();
-                assert_eq!(holes, expected, "seed {seed}, {within} of {set:?}");
-            }
-        }
-    }
-}
+#[cfg(all(test, not(target_arch = "wasm32")))]
+pub(super) mod model;

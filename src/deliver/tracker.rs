@@ -198,12 +198,12 @@ impl Tracker {
         for set in [&mut self.settled, &mut self.skipped, &mut self.dead, &mut self.vouched, &mut self.awaited] {
             set.remove(beyond);
         }
-        self.sent_upto = self.sent_upto.min(head);
-        self.reported = self.reported.within(head);
-        self.dirty = true;
         // The log will give these seqs to other events.
         self.recent.retain(|confirmation| confirmation.seq <= head);
         self.dead_letters.retain(|letter| letter.seq <= head);
+        self.sent_upto = self.sent_upto.min(head);
+        self.reported = self.reported.within(head);
+        self.dirty = true;
     }
 
     /// An event goes out. Returns its attempt: the next one if its retry is due, else the one that it had [AW-SEND-8].
@@ -385,3 +385,6 @@ pub(super) fn bound(set: &mut RangeSet) {
         SeqRange::new(first.after(), second.upto()).into_iter().for_each(|both| set.insert(both));
     }
 }
+
+#[cfg(test)]
+mod model;

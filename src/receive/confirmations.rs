@@ -193,3 +193,6 @@ pub(super) enum Settled {
     Confirmed { critical: bool },
     Failed,
 }
+
+#[cfg(all(test, not(target_arch = "wasm32")))]
+mod model;

@@ -93,37 +93,5 @@ impl DedupeWindow {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::base::Rng;
-    use std::collections::VecDeque;
-
-    /// Compared with a plain queue.
-    #[test]
-    fn aw_recv_5_remembers_exactly_the_last_ids() {
-        for seed in 0..200 {
-            let mut rng = Rng::new(seed);
-            let capacity = rng.up_to(40) as usize;
-            let (mut window, mut model) = (DedupeWindow::new(capacity), VecDeque::new());
-            for _ in 0..400 {
-                // Few distinct low bits, so that the table's chains are long and wrap around.
-                let hash = rng.up_to(6) << 32 | rng.up_to(12);
-                let known = model.contains(&hash.max(1));
-                if rng.up_to(9) == 0 {
-                    window.forget(hash);
-                    model.iter_mut().filter(|held| **held == hash.max(1)).for_each(|held| *held = 0);
-                    continue;
-                }
-                assert_eq!(window.insert(hash), !known, "seed {seed}");
-                if !known {
-                    model.push_back(hash.max(1));
-                    if model.len() > capacity {
-                        model.pop_front();
-                    }
-                }
-            }
-            assert!(window.ring.len() <= capacity);
-        }
-    }
-}
+#[cfg(all(test, not(target_arch = "wasm32")))]
+mod model;

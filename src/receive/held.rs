@@ -101,3 +101,6 @@ impl<P> Held<P> {
         Some(frame)
     }
 }
+
+#[cfg(all(test, not(target_arch = "wasm32")))]
+mod model;

@@ -126,3 +126,6 @@ impl RequeuedEvents {
         })
     }
 }
+
+#[cfg(all(test, not(target_arch = "wasm32")))]
+mod model;
