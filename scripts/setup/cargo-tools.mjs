@@ -21,8 +21,12 @@ export const ensureTwiggy = () => ensure({ crate: "twiggy", command: "twiggy", v
 /** cargo-deny checks what is built in. */
 export const ensureCargoDeny = () => ensure({ crate: "cargo-deny", command: "cargo-deny", version: "0.20.2" });
 
-async function ensure({ crate, command, version }) {
-  const installed = (await output(command, ["--version"]))?.trim().split(" ")[1];
+/** cargo-mutants changes the sources, one place at a time, and sees whether a test notices. */
+export const ensureCargoMutants = () =>
+  ensure({ crate: "cargo-mutants", command: "cargo-mutants", version: "27.1.0", ask: ["mutants", "--version"] });
+
+async function ensure({ crate, command, version, ask = ["--version"] }) {
+  const installed = (await output(command, ask))?.trim().split(" ")[1];
   if (installed === version) return already(`${command} ${version}`);
   say(`Installing ${command} ${version} into .tools (once; it is compiled, which takes minutes)`);
   const install = ["install", crate, "--version", `=${version}`, "--root", tools, "--force"];

@@ -1,6 +1,6 @@
 //! Retries that the application sends itself.
 
-use crate::bench::{Bench, event};
+use super::bench::{Bench, event};
 use ackwire::deliver::{Config, State};
 use ackwire::wire::From;
 
@@ -61,6 +61,6 @@ fn who_comes_back_is_asked_for_anew() {
     asked(&mut bench);
     bench.feed.detach();
     bench.feed.handle_retried(bench.now, event(1).seq, Ok(()));
-    bench.subscribe(crate::bench::position(0));
+    bench.subscribe(super::bench::position(0));
     assert_eq!(bench.delivery(1).attempt, 2, "the page that is back was sent the log's copy");
 }

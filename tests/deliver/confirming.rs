@@ -1,6 +1,6 @@
 //! Acks, nacks, confirmations: section 6 of `PROTOCOL.md`.
 
-use crate::bench::{Bench, epoch, position, seq};
+use super::bench::{Bench, epoch, position, seq};
 use ackwire::base::Duration;
 use ackwire::deliver::{Notice, State, Violation};
 use ackwire::wire::{Ack, ConfirmStatus, EventConfirmation, From};

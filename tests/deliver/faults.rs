@@ -2,7 +2,7 @@
 //! `tests/vectors/receive` (`publish_survives_a_reconnect`) and `js` (a full outbox refuses), and those of the log in
 //! `server/tests/log_conformance.rs`.
 
-use crate::bench::{Bench, event, position, seq};
+use super::bench::{Bench, event, position, seq};
 use ackwire::deliver::State;
 use ackwire::wire::{ConfirmStatus, EventConfirmation, EventId, From};
 

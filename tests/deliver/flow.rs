@@ -1,6 +1,6 @@
 //! Windows, batches, ends: [AW-SEND-3], [AW-SEND-5], [AW-RECV-7].
 
-use crate::bench::Bench;
+use super::bench::Bench;
 use ackwire::wire::From;
 
 #[test]
@@ -111,7 +111,7 @@ fn a_log_that_cannot_be_read_is_read_again() {
     bench.subscribe(From::Start);
     let stream = bench.feed.stream().clone();
     let epoch = bench.feed.tracker().epoch().clone();
-    let ack = ackwire::wire::Ack::new(stream, epoch, crate::bench::seq(1), vec![]);
+    let ack = ackwire::wire::Ack::new(stream, epoch, super::bench::seq(1), vec![]);
     bench.feed.handle_ack(bench.now, &ack).unwrap();
     for _ in 0..3 {
         let request = bench.feed.poll_read().unwrap();

@@ -1,6 +1,6 @@
 //! What is done to events from outside of a connection, and dead letters in their second life: [AW-SEND-9].
 
-use crate::bench::{Bench, epoch, event, position, seq};
+use super::bench::{Bench, epoch, event, position, seq};
 use ackwire::deliver::{MAX_REQUEUED, NotDone, State};
 use ackwire::wire::{Confirm, From};
 

@@ -1,6 +1,6 @@
 //! Lost frames: [AW-SEND-6], [AW-SEND-7].
 
-use crate::bench::Bench;
+use super::bench::Bench;
 use ackwire::wire::{Filter, From};
 
 fn marks(at: &[u64], upto: u64) -> Vec<(u64, String)> {
