@@ -29,3 +29,24 @@ impl Rng {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn gives_the_numbers_of_splitmix64() {
+        let mut rng = Rng::new(1_234_567);
+        let numbers: [u64; 3] = std::array::from_fn(|_| rng.next_u64());
+        assert_eq!(numbers, [6_457_827_717_110_365_317, 3_203_168_211_198_807_973, 9_817_491_932_198_370_423]);
+    }
+
+    #[test]
+    fn reaches_both_ends_of_any_span() {
+        let mut rng = Rng::new(7);
+        let mut seen = [false; 4];
+        (0..100).for_each(|_| seen[rng.up_to(3) as usize] = true);
+        assert_eq!(seen, [true; 4]);
+        assert_eq!(rng.clone().up_to(u64::MAX), rng.next_u64());
+    }
+}

@@ -73,3 +73,23 @@ pub fn sooner(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
         _ => one.or(other),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spans_and_points_stop_at_their_ends() {
+        let (early, late) = (Instant::from_millis(5), Instant::from_millis(12));
+        assert_eq!((late - early, early - late), (Duration::from_millis(7), Duration::ZERO));
+        assert_eq!(early + Duration::from_secs(1), Instant::from_millis(1005));
+        assert_eq!(late + Duration::from_secs(u64::MAX), Instant::from_millis(u64::MAX));
+        assert_eq!(Duration::from_secs(2).saturating_mul(3), Duration::from_millis(6000));
+        assert_eq!(Duration::from_secs(2).saturating_mul(u64::MAX).as_millis(), u64::MAX);
+        assert_eq!(
+            [sooner(None, None), sooner(None, Some(late)), sooner(Some(late), None)],
+            [None, Some(late), Some(late)]
+        );
+        assert_eq!([sooner(Some(early), Some(late)), sooner(Some(late), Some(early))], [Some(early); 2]);
+    }
+}

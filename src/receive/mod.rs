@@ -25,7 +25,7 @@ pub use config::{Config, SubscribeOptions};
 pub use hash::IdHasher;
 pub use output::{Notice, State, StateReason, Transmit};
 pub use session::{PublishError, Session, SubscribeError};
-pub use stats::{Positions, Stats, SubscriptionStats};
+pub use stats::{Counters, Positions, Stats, SubscriptionStats};
 
 use crate::wire::Seq;
 

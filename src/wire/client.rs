@@ -314,3 +314,52 @@ pub enum ClientFrame {
     /// Yes.
     Pong,
 }
+
+#[cfg(all(test, not(target_arch = "wasm32")))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn aw_send_3_a_window_has_bounds() {
+        let most = 64 * 1024 * 1024;
+        for (events, bytes) in [(1, 1024), (10_000, most), (1, most), (10_000, 1024)] {
+            assert_eq!(Window::new(events, bytes), Some(Window { events, bytes }));
+        }
+        for (events, bytes) in [(0, 1024), (10_001, 1024), (1, 1023), (1, most + 1)] {
+            assert_eq!(Window::new(events, bytes), None, "{events}, {bytes}");
+        }
+    }
+
+    #[test]
+    fn aw_sub_8_a_filter_wants_one_of_its_types_and_all_of_its_meta() {
+        let meta = |entries: &[(&str, &str)]| {
+            entries.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect::<Meta>()
+        };
+        let types = ["t", "u"].map(|name| EventType::new(name).unwrap()).to_vec();
+        let filter = Filter { types: Some(types), meta: meta(&[("run", "1"), ("user", "a")]) };
+        assert!(filter.accepts("t", &meta(&[("run", "1"), ("user", "a"), ("more", "x")])));
+        assert!(filter.accepts("u", &meta(&[("run", "1"), ("user", "a")])));
+        assert!(!filter.accepts("v", &meta(&[("run", "1"), ("user", "a")])));
+        assert!(!filter.accepts("t", &meta(&[("run", "2"), ("user", "a")])));
+        assert!(!filter.accepts("t", &meta(&[("run", "1")])));
+        assert!(Filter::default().accepts("v", &Meta::new()));
+    }
+
+    #[test]
+    fn aw_conn_3_what_is_logged_of_a_hello_has_no_token() {
+        let hello: Hello = serde_json::from_str(r#"{"consumer":"c","token":"secret","agent":"a"}"#).unwrap();
+        let logged = format!("{hello:?}");
+        assert!(logged.contains(r#"consumer: "c""#) && logged.contains(r#"agent: "a""#), "{logged}");
+        assert!(!logged.contains("secret"), "{logged}");
+    }
+
+    #[test]
+    fn aw_ack_5_serde_writes_only_a_retry_that_is_not_wanted() {
+        for (retry, written) in [(true, ""), (false, r#","retry":false"#)] {
+            let text = format!(r#"{{"stream":"s","epoch":"e","seq":1,"attempt":2,"error":"no"{written}}}"#);
+            let nack: Nack = serde_json::from_str(&text).unwrap();
+            assert_eq!(nack.retry, retry);
+            assert_eq!(serde_json::to_string(&nack).unwrap(), text);
+        }
+    }
+}

@@ -97,3 +97,42 @@ impl PartialEq for Event {
             && self.retries == other.retries
     }
 }
+
+#[cfg(all(test, not(target_arch = "wasm32")))]
+mod tests {
+    use super::*;
+
+    fn event() -> Event {
+        serde_json::from_str(r#"{"seq":3,"id":"a","type":"t","time":5,"data":{"x":1},"meta":{"run":"r"}}"#).unwrap()
+    }
+
+    #[test]
+    fn each_field_tells_events_apart() {
+        let other: [fn(&mut Event); 10] = [
+            |event| event.seq = Seq::MAX,
+            |event| event.id = EventId::new("b").unwrap(),
+            |event| event.event_type = EventType::new("u").unwrap(),
+            |event| event.time = 6,
+            |event| event.data = serde_json::value::to_raw_value("x").unwrap(),
+            |event| event.priority = Priority::High,
+            |event| event.attempt = 2,
+            |event| event.meta.clear(),
+            |event| event.deadline_ms = Some(0),
+            |event| event.retries = Some(0),
+        ];
+        assert_eq!(event(), event());
+        for (index, change) in other.iter().enumerate() {
+            let mut changed = event();
+            change(&mut changed);
+            assert_ne!(changed, event(), "change {index}");
+        }
+    }
+
+    #[test]
+    fn its_bytes_are_those_of_its_texts_and_a_constant() {
+        let mut event = event();
+        assert_eq!(event.wire_bytes(), 64 + "a".len() + "t".len() + r#"{"x":1}"#.len() + "run".len() + "r".len() + 6);
+        event.meta.insert("thread".into(), "12".into());
+        assert_eq!(event.wire_bytes(), 64 + 2 + 7 + (3 + 1 + 6) + (6 + 2 + 6));
+    }
+}

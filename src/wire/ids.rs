@@ -139,6 +139,13 @@ mod tests {
     }
 
     #[test]
+    fn a_name_that_breaks_its_rule_is_told_the_rule() {
+        let error = Epoch::new("a.b").unwrap_err();
+        assert_eq!(error.to_string(), "an epoch has 1 to 64 bytes of A-Z a-z 0-9 _ -");
+        assert_eq!(crate::wire::InvalidSeq.to_string(), "a sequence number is an integer from 0 to 9007199254740991");
+    }
+
+    #[test]
     fn aw_event_ids_take_unicode_but_no_control_characters() {
         assert!(EventId::new("größe 1").is_ok());
         assert!(EventId::new("a\u{7f}").is_err());

@@ -160,6 +160,9 @@ mod tests {
         assert_eq!(Seq::MAX.next(), None);
         assert_eq!(Seq::ZERO.before(), Seq::ZERO);
         assert_eq!(Seq::from_f64(9_007_199_254_740_991.0), Some(Seq::MAX));
+        assert_eq!(Seq::MAX.as_f64(), 9_007_199_254_740_991.0);
+        assert_eq!(u64::from(Seq::MAX), (1 << 53) - 1);
+        assert_eq!(Seq::MAX.before().next(), Some(Seq::MAX));
         for bad in [1.5, -1.0, 9_007_199_254_740_992.0, f64::NAN, f64::INFINITY] {
             assert_eq!(Seq::from_f64(bad), None, "{bad}");
         }
@@ -173,5 +176,7 @@ mod tests {
         assert!(!range.contains(seq(3)) && range.contains(seq(4)) && range.contains(seq(5)));
         assert_eq!(SeqRange::single(Seq::MAX).unwrap().upto(), Seq::MAX);
         assert_eq!(range.intersection(SeqRange::new(seq(5), seq(9)).unwrap()), None);
+        assert_eq!(range.intersection(SeqRange::new(seq(4), seq(9)).unwrap()), SeqRange::single(seq(5)));
+        assert_eq!(range.to_string(), "(3, 5]");
     }
 }

@@ -230,3 +230,38 @@ pub enum ServerFrame {
     /// Yes.
     Pong,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn error_codes_are_read_as_they_are_written() {
+        let known = [
+            "invalid_stream",
+            "invalid_request",
+            "forbidden",
+            "unknown_stream",
+            "unknown_event",
+            "too_many_subscriptions",
+            "too_many_requests",
+            "too_large",
+            "stream_ended",
+            "unavailable",
+        ];
+        for code in known {
+            assert_eq!(ErrorCode::parse(code).as_str(), code);
+            assert_ne!(ErrorCode::parse(code), ErrorCode::Other);
+        }
+        assert_eq!(ErrorCode::parse("of_tomorrow"), ErrorCode::Other);
+        assert_eq!(ErrorCode::parse("of_tomorrow").as_str(), "other");
+    }
+
+    #[test]
+    fn aw_pub_2_only_what_may_pass_is_tried_again() {
+        let retryable = ["unavailable", "too_many_requests"].map(ErrorCode::parse);
+        assert!(retryable.into_iter().all(ErrorCode::is_retryable));
+        let final_ones = ["forbidden", "too_large", "stream_ended", "unknown_stream", "other"].map(ErrorCode::parse);
+        assert!(!final_ones.into_iter().any(ErrorCode::is_retryable));
+    }
+}

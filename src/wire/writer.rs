@@ -221,3 +221,31 @@ pub(super) fn escape(out: &mut String, character: char) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_is_written_as_it_is_but_for_what_json_and_ascii_forbid() {
+        let mut out = String::new();
+        string(&mut out, " a~\"\\\u{7f}\n\u{e4}\u{1f600}");
+        assert_eq!(out, r#"" a~\"\\\u007f\u000a\u00e4\ud83d\ude00""#);
+    }
+
+    #[test]
+    fn objects_and_lists_are_separated_by_commas() {
+        let entries =
+            |count: usize| ["a", "b", "c"].into_iter().take(count).map(|key| (key.to_owned(), "x".to_owned()));
+        for (count, expected) in [(0, "{}"), (1, r#"{"a":"x"}"#), (3, r#"{"a":"x","b":"x","c":"x"}"#)] {
+            let mut out = String::new();
+            object(&mut out, &entries(count).collect());
+            assert_eq!(out, expected);
+        }
+        for (items, expected) in [(&[][..], "[]"), (&[7], "[7]"), (&[7, 8, 9], "[7,8,9]")] {
+            let mut out = String::new();
+            list(&mut out, items, |out, item| digits(out, *item));
+            assert_eq!(out, expected);
+        }
+    }
+}

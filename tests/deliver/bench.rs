@@ -243,6 +243,11 @@ impl Bench {
         sent
     }
 
+    /// The frames that wait, without reading on.
+    pub fn drain_frames(&mut self) -> Vec<String> {
+        std::iter::from_fn(|| self.feed.poll_transmit()).map(|frame| text(&frame)).collect()
+    }
+
     pub fn page(&self, range: SeqRange, events: usize, bytes: usize) -> Page {
         let within: Vec<_> = self.log.iter().filter(|entry| range.contains(entry.event().seq)).cloned().collect();
         let mut entries: Vec<Arc<Entry>> = Vec::new();

@@ -1,8 +1,8 @@
 //! The decisions of a connection: section 3 of `PROTOCOL.md`.
 
 use ackwire::base::{Duration, Instant};
-use ackwire::deliver::{Action, Connection, Limits};
-use ackwire::wire::ServerFrame;
+use ackwire::deliver::{Action, Connection, Limits, Violation};
+use ackwire::wire::{ServerFrame, StreamName};
 
 struct Line {
     connection: Connection,
@@ -204,4 +204,55 @@ fn aw_drain_comes_after_welcome() {
     let mut silent = Line::new();
     silent.connection.handle_drain(silent.now, Duration::from_secs(3));
     assert_eq!(silent.wait(5_000), [(3_000, "close 4503 this server is going away".to_owned())]);
+}
+
+#[test]
+fn a_limit_met_exactly_is_not_passed() {
+    let mut line = Line::open(None);
+    let frame = |bytes: usize| {
+        let empty = r#"{"type":"x","y":""}"#;
+        empty.replace(r#""""#, &format!(r#""{}""#, "y".repeat(bytes - empty.len())))
+    };
+    assert_eq!(line.say(&frame(256 * 1024)), [""; 0]);
+    let also = vec!["[1,2]"; 64].join(",");
+    assert_eq!(line.say(&format!(r#"{{"type":"subscribe","stream":"a","also":[{also}]}}"#)), ["subscribe a"]);
+}
+
+#[test]
+fn it_is_open_from_welcome_to_close() {
+    let mut line = Line::new();
+    assert!(!line.connection.is_open());
+    line.say(r#"{"type":"hello","consumer":"tab"}"#);
+    assert!(!line.connection.is_open(), "the token is being looked at");
+    line.connection.handle_accepted(line.now, None, ServerFrame::Pong);
+    assert!(line.connection.is_open());
+    line.connection.handle_binary(line.now);
+    assert_eq!(line.drain(), ["send Pong", "close 4400 a binary message"]);
+    assert!(!line.connection.is_open());
+}
+
+#[test]
+fn what_a_feed_objects_to_closes() {
+    let mut line = Line::open(None);
+    line.connection.handle_violation(&Violation::OtherEpoch { frame: "ack" });
+    assert_eq!(line.drain(), ["close 4400 invalid `ack` frame: `epoch` is not the subscription's"]);
+}
+
+#[test]
+fn a_feed_that_broke_off_leaves_its_place() {
+    let mut line = Line::open(None);
+    for n in 0..100 {
+        line.say(&format!(r#"{{"type":"subscribe","stream":"s{n}"}}"#));
+    }
+    line.connection.handle_unsubscribed(&StreamName::new("s7").unwrap());
+    assert_eq!(line.say(r#"{"type":"subscribe","stream":"one-more"}"#), ["subscribe one-more"]);
+    assert_eq!(line.say(r#"{"type":"subscribe","stream":"another"}"#), ["error too_many_subscriptions"]);
+}
+
+#[test]
+fn an_early_timer_brings_nothing() {
+    let mut line = Line::open(None);
+    line.connection.handle_timeout(line.now);
+    assert_eq!(line.drain(), [""; 0]);
+    assert_eq!(line.connection.unknown(), 0);
 }

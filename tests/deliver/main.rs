@@ -6,6 +6,7 @@ mod beginning;
 mod bench;
 mod confirming;
 mod connection;
+mod exact;
 mod faults;
 mod flow;
 mod keeping;

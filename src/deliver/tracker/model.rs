@@ -254,21 +254,40 @@ fn plain_trouble(troubled: Troubled<'_>) -> Trouble<'_> {
 proptest! {
     #[test]
     fn a_tracker_is_a_state_machine_for_each_event(
-        ops in prop::collection::vec((op(), prop_oneof![0..500u64, 0..9000u64]), 1..60),
+        ops in prop::collection::vec((op(), prop_oneof![0..500u64, 0..9000u64], any::<bool>()), 1..60),
     ) {
         let mut feed = Feed::new(StreamName::new("s").unwrap(), Tracker::new(Epoch::new("e").unwrap()), config(), 7);
         let mut machine = Machine::new(config(), 7);
         let mut now = Instant::from_millis(1_000_000);
-        for (op, wait) in ops {
+        for (op, wait, is_drained) in ops {
             now = now + Duration::from_millis(wait);
             let before = feed.tracker.saved();
             feed.tracker.dirty = false;
             apply(&op, now, &mut feed, &mut machine);
             check(&feed.tracker, &machine);
-            let notices: Vec<Notice> = feed.tracker.notices.drain(..).collect();
-            assert_eq!(notices, std::mem::take(&mut machine.notices));
+            assert_eq!(feed.tracker.notices, machine.notices);
+            if is_drained && !matches!(op, Op::Reload) {
+                feed.tracker.notices.clear();
+                machine.notices.clear();
+            }
+            if let Op::Restart = op {
+                assert_eq!(feed.tracker.vows, feed.tracker.vows_kept, "nothing is left to keep");
+            }
             let is_kept = matches!(op, Op::Reload) || feed.tracker.dirty || feed.tracker.saved() == before;
             assert!(is_kept, "what changed is to be saved");
         }
     }
+}
+
+#[test]
+fn beyond_their_bound_the_two_oldest_exceptions_become_one() {
+    let single = |n: usize| SeqRange::single(seq(2 * n as u64)).unwrap();
+    let mut set: RangeSet = (1..=MAX_EXCEPTIONS).map(single).collect();
+    let full = set.clone();
+    bound(&mut set);
+    assert_eq!(set, full);
+    set.insert(single(MAX_EXCEPTIONS + 1));
+    bound(&mut set);
+    assert_eq!(set.len(), MAX_EXCEPTIONS);
+    assert_eq!(pairs(set.iter().take(2)), [(1, 4), (5, 6)]);
 }

@@ -339,6 +339,7 @@ impl Machine {
     /// What was sent once and is just not settled is forgotten, and so are the times of what is.
     pub fn reload(&mut self) {
         self.detach();
+        self.notices.clear();
         for life in self.lives.values_mut() {
             match life {
                 Life::Open(open) if open.state() == State::Sent => *life = Life::Unsent,

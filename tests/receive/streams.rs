@@ -1,0 +1,90 @@
+//! Gaps, losses, windows and resumption.
+
+use super::bench::Bench;
+use serde_json::json;
+
+#[test]
+fn a_gap_is_asked_for_when_it_is_due_and_not_before() {
+    let mut bench = Bench::new();
+    assert_eq!(bench.events(2, 3, &[3]), [""; 0]);
+    assert_eq!(bench.wait_and_call_too_early(49), [""; 0]);
+    assert_eq!(bench.wait_and_call_too_early(1), ["resend (0,2]", "gap (0,2]"]);
+    assert_eq!(bench.wait_and_call_too_early(999), [""; 0]);
+}
+
+#[test]
+fn what_lies_behind_a_gap_was_not_received_once_its_connection_is_gone() {
+    let mut bench = Bench::new();
+    bench.events(0, 1, &[1]);
+    bench.events(2, 3, &[3]);
+    assert_eq!(bench.session.position(bench.stream).unwrap().received.get(), 3);
+    bench.close(1006);
+    assert_eq!(bench.session.position(bench.stream).unwrap().received.get(), 1);
+}
+
+#[test]
+fn a_gap_of_the_old_log_is_not_repaired_by_the_new() {
+    let mut bench = Bench::new();
+    bench.events(1, 2, &[2]);
+    assert_eq!(bench.wait(50), ["resend (0,1]", "gap (0,1]"]);
+    bench.close(1006);
+    bench.session.handle_wake(bench.now);
+    bench.up();
+    assert_eq!(bench.subscribed("e2", 0), ["reset e1/0", "subscribed e2 after 0"]);
+    assert_eq!(bench.events(0, 2, &[1, 2]), ["deliver 1 2"]);
+}
+
+#[test]
+fn aw_promise_a_server_that_skips_ahead_without_a_word_has_lost_the_range() {
+    let mut bench = Bench::new();
+    bench.events(0, 3, &[1, 2, 3]);
+    bench.confirm_run(0, 3);
+    bench.close(1006);
+    bench.session.handle_wake(bench.now);
+    bench.up();
+    assert_eq!(bench.subscribed("e1", 5), ["lost (3,5] expired", "subscribed e1 after 5"]);
+    bench.close(1006);
+    bench.session.handle_wake(bench.now);
+    bench.up();
+    assert_eq!(bench.subscribed("e1", 5), ["subscribed e1 after 5"]);
+}
+
+#[test]
+fn what_was_confirmed_while_greeting_is_acked_once_there_is_a_feed() {
+    let mut bench = Bench::new();
+    bench.events(0, 3, &[1, 2, 3]);
+    bench.close(1006);
+    bench.session.handle_wake(bench.now);
+    bench.drain();
+    bench.session.handle_open(bench.now, bench.socket);
+    assert_eq!(bench.confirm(1, 1), ["hello of 1"]);
+    bench.welcome(None);
+    bench.subscribed("e1", 0);
+    assert_eq!(bench.wait(50), ["ack 1"]);
+}
+
+#[test]
+fn what_is_given_up_behind_a_gap_is_told_in_its_turn() {
+    let mut bench = Bench::new();
+    bench.frame(json!({ "type": "lost", "stream": "s", "after": 3, "upto": 5, "reason": "expired" }));
+    assert_eq!(bench.events(1, 5, &[2, 3, 4, 5]), [""; 0]);
+    let told = bench.events(0, 1, &[1]);
+    assert_eq!(told, ["deliver 1", "deliver 2 3 4 5", "lost (3,4] expired", "lost (4,5] expired"]);
+}
+
+#[test]
+fn aw_send_4_a_frame_with_more_than_the_window_grants_breaks_the_protocol() {
+    let mut bench = Bench::new();
+    assert_eq!(bench.events(0, 8, &[1, 2, 3, 4, 5, 6, 7, 8]).len(), 1, "exactly the window");
+    let mut bench = Bench::new();
+    let told = bench.events(0, 9, &[1, 2, 3, 4, 5, 6, 7, 8, 9]);
+    assert_eq!(told, ["close 4400", "error server_misbehaved", "waiting server_misbehaved"]);
+}
+
+#[test]
+fn a_run_in_which_nothing_runs_is_nothing_to_ack() {
+    let mut bench = Bench::new();
+    bench.events(0, 1, &[1]);
+    assert_eq!(bench.confirm_run(3, 9), [""; 0]);
+    assert_eq!(bench.wait(1000), [""; 0]);
+}
