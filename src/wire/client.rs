@@ -331,21 +331,6 @@ mod tests {
     }
 
     #[test]
-    fn aw_sub_8_a_filter_wants_one_of_its_types_and_all_of_its_meta() {
-        let meta = |entries: &[(&str, &str)]| {
-            entries.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect::<Meta>()
-        };
-        let types = ["t", "u"].map(|name| EventType::new(name).unwrap()).to_vec();
-        let filter = Filter { types: Some(types), meta: meta(&[("run", "1"), ("user", "a")]) };
-        assert!(filter.accepts("t", &meta(&[("run", "1"), ("user", "a"), ("more", "x")])));
-        assert!(filter.accepts("u", &meta(&[("run", "1"), ("user", "a")])));
-        assert!(!filter.accepts("v", &meta(&[("run", "1"), ("user", "a")])));
-        assert!(!filter.accepts("t", &meta(&[("run", "2"), ("user", "a")])));
-        assert!(!filter.accepts("t", &meta(&[("run", "1")])));
-        assert!(Filter::default().accepts("v", &Meta::new()));
-    }
-
-    #[test]
     fn aw_conn_3_what_is_logged_of_a_hello_has_no_token() {
         let hello: Hello = serde_json::from_str(r#"{"consumer":"c","token":"secret","agent":"a"}"#).unwrap();
         let logged = format!("{hello:?}");

@@ -30,3 +30,24 @@ impl Filter {
 #[cfg(target_arch = "wasm32")]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Filter(pub String);
+
+#[cfg(all(test, not(target_arch = "wasm32")))]
+mod tests {
+    use super::*;
+    use crate::wire::{EventType, Meta};
+
+    #[test]
+    fn aw_sub_8_a_filter_wants_one_of_its_types_and_all_of_its_meta() {
+        let meta = |entries: &[(&str, &str)]| {
+            entries.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect::<Meta>()
+        };
+        let types = ["t", "u"].map(|name| EventType::new(name).unwrap()).to_vec();
+        let filter = Filter { types: Some(types), meta: meta(&[("run", "1"), ("user", "a")]) };
+        assert!(filter.accepts("t", &meta(&[("run", "1"), ("user", "a"), ("more", "x")])));
+        assert!(filter.accepts("u", &meta(&[("run", "1"), ("user", "a")])));
+        assert!(!filter.accepts("v", &meta(&[("run", "1"), ("user", "a")])));
+        assert!(!filter.accepts("t", &meta(&[("run", "2"), ("user", "a")])));
+        assert!(!filter.accepts("t", &meta(&[("run", "1")])));
+        assert!(Filter::default().accepts("v", &Meta::new()));
+    }
+}

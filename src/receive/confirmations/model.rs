@@ -30,7 +30,7 @@ enum Op {
     },
     SettleRun(SeqRange),
     GiveUp(SeqRange),
-    Drain,
+    Clear,
 }
 
 fn seq(n: u64) -> Seq {
@@ -68,7 +68,7 @@ fn op() -> impl Strategy<Value = Op> {
         30 => (place(), attempt(), outcome()).prop_map(|(seq, delivered, outcome)| Op::Settle { seq, delivered, outcome }),
         6 => range().prop_map(Op::SettleRun),
         4 => range().prop_map(Op::GiveUp),
-        1 => Just(Op::Drain),
+        1 => Just(Op::Clear),
     ]
 }
 
@@ -191,14 +191,13 @@ proptest! {
                     assert_eq!(confirmations.settle_run(range), (taken.len() as u32, critical));
                 }
                 Op::GiveUp(range) => {
-                    let mut told = Vec::new();
-                    confirmations.give_up(range, |open| told.push(open.seq.get()));
+                    let told: Vec<u64> = confirmations.give_up(range).into_iter().map(|open| open.seq.get()).collect();
                     let taken: Vec<u64> = model.take(range, |_| true).into_iter().map(|(n, _)| n).collect();
                     assert_eq!(told, taken);
                 }
-                Op::Drain => {
-                    let drained: Vec<u64> = confirmations.drain().map(|open| open.seq.get()).collect();
-                    assert_eq!(drained, std::mem::take(&mut model.open).into_keys().collect::<Vec<_>>());
+                Op::Clear => {
+                    let cleared: Vec<u64> = confirmations.clear().into_iter().map(|open| open.seq.get()).collect();
+                    assert_eq!(cleared, std::mem::take(&mut model.open).into_keys().collect::<Vec<_>>());
                 }
             }
             check(&confirmations, &model);

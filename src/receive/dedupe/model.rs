@@ -52,7 +52,7 @@ proptest! {
     #[test]
     fn aw_recv_5_remembers_exactly_the_last_ids(
         capacity in 0..40usize,
-        ops in prop::collection::vec((op(), hash()), 1..300),
+        ops in prop::collection::vec((op(), hash()), 1..150),
     ) {
         let mut window = DedupeWindow::new(capacity);
         let mut model = Model { capacity, queue: VecDeque::new() };
