@@ -215,10 +215,11 @@ impl Tracker {
         }
         self.dirty = true;
         self.sent_upto = self.sent_upto.max(seq);
+        let was_sent = self.awaited.contains(seq);
         SeqRange::single(seq).into_iter().for_each(|single| self.awaited.remove(single));
         let counters = &mut self.counters;
         let record = self.open.entry(seq).or_insert_with(|| {
-            counters.sent += 1;
+            counters.sent += u64::from(!was_sent);
             Record::new(now, event.id.clone(), event.priority, Terms::of(event))
         });
         if let Phase::Waiting { retry_at, .. } = record.phase {

@@ -75,6 +75,16 @@ fn a_save_of_the_old_log_does_not_pass_for_one_of_the_new() {
 }
 
 #[test]
+fn what_another_life_of_the_server_has_sent_is_not_counted_again() {
+    let mut bench = Bench::new(2);
+    bench.subscribe(From::Start);
+    bench.restart();
+    bench.subscribe(From::Resume);
+    assert_eq!(bench.append([3]), ["events (2,3] 3"]);
+    assert_eq!(bench.feed.tracker().counters().sent, 3);
+}
+
+#[test]
 fn a_retry_is_not_held_up_by_a_clock_that_was_set_back() {
     let mut bench = Bench::new(1);
     bench.subscribe(From::Start);
