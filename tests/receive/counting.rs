@@ -33,7 +33,7 @@ fn a_stream_counts_each_thing_that_happens_to_it() {
     assert_eq!(bench.events(5, 6, &[6]), [""; 0]);
     assert_eq!((bench.of_stream().held, bench.of_stream().unsettled), (1, 0));
     assert_eq!(bench.wait(50), ["resend (3,5]", "gap (3,5]"]);
-    assert_eq!(bench.wait(1000), ["resend (3,5]"]);
+    assert_eq!(bench.wait(1000), ["ack 3", "resend (3,5]"], "and says where it stands");
     assert_eq!(bench.events(3, 5, &[4, 5]), ["deliver 4 5", "deliver 6", "repaired (3,5]"]);
     assert_eq!((bench.of_stream().held, bench.of_stream().unsettled), (0, 3));
     let so_far = Counters { delivered: 7, gaps: 1, resends: 2, repaired: 1, ..so_far };

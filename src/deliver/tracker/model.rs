@@ -230,7 +230,7 @@ fn check(tracker: &Tracker, machine: &Machine) {
     }
     assert_eq!(tracker.position().get(), machine.position());
     assert_eq!(tracker.sent_upto().get(), machine.sent_upto);
-    assert_eq!(tracker.unsettled(), machine.open().count());
+    assert_eq!(tracker.unsettled(), machine.sent_and_unsettled());
     for head in [0, LAST / 2, LAST] {
         assert_eq!(pairs(tracker.unsettled_ranges(seq(head))), machine.unsettled(head), "up to {head}");
     }

@@ -8,6 +8,8 @@ pub enum Life {
     /// No connection was sent it, as far as is remembered.
     #[default]
     Unsent,
+    /// Sent once in an earlier life of the server, and not settled.
+    Awaited,
     /// Sent, and not settled.
     Open(Open),
     /// Its times, as far as they are remembered, and whether it was somebody else than the connection who said so.
@@ -111,8 +113,8 @@ impl Machine {
             return 1;
         }
         self.sent_upto = self.sent_upto.max(n);
-        if matches!(self.life(n), Life::Unsent) {
-            self.counters.sent += 1;
+        if matches!(self.life(n), Life::Unsent | Life::Awaited) {
+            self.counters.sent += u64::from(matches!(self.life(n), Life::Unsent));
             self.lives.insert(n, Life::Open(Open::new(now)));
         }
         let due = now + self.deadline(n);
@@ -143,7 +145,7 @@ impl Machine {
     pub fn confirm(&mut self, now: Instant, range: SeqRange) {
         for n in range.after().get() + 1..=range.upto().get() {
             match self.life(n).clone() {
-                Life::Unsent => self.applied(n, None),
+                Life::Unsent | Life::Awaited => self.applied(n, None),
                 Life::Open(open) => {
                     let is_late = open.waits == Some(true);
                     self.confirmed(now, n, open, is_late);
@@ -156,7 +158,7 @@ impl Machine {
 
     pub fn cover(&mut self, range: SeqRange) {
         for n in range.after().get() + 1..=range.upto().get() {
-            if matches!(self.life(n), Life::Unsent | Life::Open(_)) {
+            if matches!(self.life(n), Life::Unsent | Life::Awaited | Life::Open(_)) {
                 self.applied(n, None);
             }
         }
@@ -165,7 +167,7 @@ impl Machine {
 
     pub fn skip(&mut self, range: SeqRange) {
         for n in range.after().get() + 1..=range.upto().get() {
-            if matches!(self.life(n), Life::Unsent | Life::Open(_) | Life::Again(_)) {
+            if matches!(self.life(n), Life::Unsent | Life::Awaited | Life::Open(_) | Life::Again(_)) {
                 self.lives.insert(n, Life::Passed);
             }
         }
@@ -269,7 +271,7 @@ impl Machine {
 
     pub fn vouch(&mut self, now: Instant, n: u64) -> Result<bool, NotDone> {
         match self.life(n).clone() {
-            Life::Unsent | Life::Passed => return Err(NotDone::UnknownEvent),
+            Life::Unsent | Life::Awaited | Life::Passed => return Err(NotDone::UnknownEvent),
             Life::Applied { .. } => return Ok(false),
             Life::Open(open) => {
                 let is_late = open.waits == Some(true);
@@ -287,7 +289,7 @@ impl Machine {
 
     pub fn fail_event(&mut self, now: Instant, n: u64, retry: bool) -> Result<(), NotDone> {
         match self.life(n) {
-            Life::Unsent | Life::Passed => Err(NotDone::UnknownEvent),
+            Life::Unsent | Life::Awaited | Life::Passed => Err(NotDone::UnknownEvent),
             Life::Applied { .. } | Life::Dead { .. } => Err(NotDone::Settled),
             Life::Open(open) | Life::Again(open) => {
                 let attempt = open.attempt;
@@ -336,13 +338,13 @@ impl Machine {
         self.only_odd = false;
     }
 
-    /// What was sent once and is just not settled is forgotten, and so are the times of what is.
+    /// Of what was sent once and is just not settled only that is remembered, and of what is settled no times.
     pub fn reload(&mut self) {
         self.detach();
         self.notices.clear();
         for life in self.lives.values_mut() {
             match life {
-                Life::Open(open) if open.state() == State::Sent => *life = Life::Unsent,
+                Life::Open(open) if open.state() == State::Sent => *life = Life::Awaited,
                 Life::Applied { known, .. } => *known = None,
                 _ => {}
             }
@@ -416,6 +418,11 @@ impl Machine {
 }
 
 impl Life {
+    /// Whether the position may pass it.
+    pub fn is_settled(&self) -> bool {
+        !matches!(self, Self::Unsent | Self::Awaited | Self::Open(_))
+    }
+
     fn open(&self) -> Option<&Open> {
         match self {
             Self::Open(open) | Self::Again(open) => Some(open),

@@ -36,6 +36,7 @@ impl Machine {
             Life::Passed => Delivery::bare(State::Skipped, 0),
             _ if !is_wanted => Delivery::bare(State::Skipped, 0),
             Life::Applied { known: None, .. } => Delivery::bare(State::Confirmed, 1),
+            Life::Awaited => Delivery::bare(State::Sent, 1),
             Life::Unsent if n <= self.sent_upto => Delivery::bare(State::Sent, 1),
             Life::Unsent => Delivery::bare(State::Pending, 0),
         }
@@ -52,6 +53,10 @@ impl Machine {
 
     pub fn position(&self) -> u64 {
         (1..=LAST).take_while(|n| self.is_settled(*n)).last().unwrap_or(0)
+    }
+
+    pub fn sent_and_unsettled(&self) -> usize {
+        self.open().count() + self.lives.values().filter(|life| matches!(life, Life::Awaited)).count()
     }
 
     pub fn unsettled(&self, head: u64) -> Vec<(u64, u64)> {
@@ -85,7 +90,8 @@ impl Machine {
     pub fn footprint(&self) -> usize {
         let ranges = |wanted: fn(&Life) -> bool| runs((1..=LAST).filter(|n| wanted(self.life(*n)))).len();
         let known = self.lives.values().filter(|life| matches!(life, Life::Applied { known: Some(_), .. })).count();
-        ranges(|life| !matches!(life, Life::Unsent | Life::Open(_)))
+        ranges(Life::is_settled)
+            + ranges(|life| matches!(life, Life::Awaited))
             + ranges(|life| matches!(life, Life::Passed))
             + ranges(|life| matches!(life, Life::Dead { .. }))
             + ranges(|life| matches!(life, Life::Applied { vouched: true, .. }))
@@ -97,7 +103,7 @@ impl Machine {
 
     /// Whether the position may pass it.
     fn is_settled(&self, n: u64) -> bool {
-        !matches!(self.life(n), Life::Unsent | Life::Open(_))
+        self.life(n).is_settled()
     }
 
     fn letter(&self, n: u64) -> &DeadLetter {
