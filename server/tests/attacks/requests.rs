@@ -72,7 +72,8 @@ async fn connections_without_a_request_cannot_keep_others_out() {
     let server = Server::start(&["--dev", "--header-timeout", "300ms", "--max-http-connections", "2"]).await;
     let (_one, _two) = (Raw::connect(&server.url).await, Raw::connect(&server.url).await);
     let (_three, _four) = (Raw::connect(&server.url).await, Raw::connect(&server.url).await);
-    assert_eq!(server.get("/health").await.0, 200);
+    let health = tokio::time::timeout(SOON, server.get("/health")).await.expect("a turn");
+    assert_eq!(health.0, 200);
 }
 
 /// A WebSocket does not count as one: it has a bound of its own.
