@@ -7,7 +7,7 @@ const OF_THE_SERVER = ["kill", "restart", "hang"];
 export class Conductor {
   /** kind → {made, …counts}. */
   counts = {};
-  /** Every trouble that was made: `{kind, from, upto}`, on the clock of `now`. */
+  /** Every trouble that was made: `{kind, lane, from, upto}`, on the clock of `now`. */
   history = [];
   #world;
   #now;
@@ -35,10 +35,12 @@ export class Conductor {
     return this.history.filter(({ upto }) => upto === undefined).map(({ kind }) => kind);
   }
 
-  /** What was under way at some moment of that time. */
-  during(from, upto) {
-    const then = this.history.filter((trouble) => trouble.from <= upto && (trouble.upto ?? upto) >= from);
-    return [...new Set(then.map(({ kind }) => kind))];
+  /** What was under way at some moment of that time, and concerned this lane. */
+  during(from, upto, lane) {
+    return this.history.filter(
+      (trouble) =>
+        trouble.from <= upto && (trouble.upto ?? upto) >= from && (trouble.lane === undefined || trouble.lane === lane),
+    );
   }
 
   /** Behind the one that is under way in the same place. */
@@ -51,8 +53,8 @@ export class Conductor {
   }
 
   async #make(trouble) {
-    const { kind } = trouble;
-    const entry = { kind, from: this.#now(), upto: undefined };
+    const { kind, lane } = trouble;
+    const entry = { kind, lane, from: this.#now(), upto: undefined };
     this.history.push(entry);
     const counts = (await TROUBLES[kind](this.#world, trouble)) ?? {};
     entry.upto = this.#now();

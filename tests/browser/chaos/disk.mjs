@@ -1,8 +1,12 @@
-// A disk of the run's own, small enough to be filled.
-import { execFileSync } from "node:child_process";
-import { closeSync, mkdtempSync, openSync, rmSync, writeSync } from "node:fs";
+// A disk of the run's own, which can become full: it shrinks to what is on it, and grows again.
+import { execFile, execFileSync } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { statfs } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { promisify } from "node:util";
+
+const run = promisify(execFile);
 
 /** Room for an hour's log. */
 const BYTES = 512 << 20;
@@ -13,47 +17,34 @@ export function mountDisk(scope) {
   scope.after(() => rmSync(folder, { recursive: true, force: true }));
   try {
     execFileSync("mount", ["-t", "tmpfs", "-o", `size=${BYTES}`, "tmpfs", folder], { stdio: "pipe" });
-  } catch (error) {
-    return {
-      folder,
-      why: `this user may not mount a small disk to fill (${String(error.message).split("\n").at(-2)})`,
-    };
+  } catch {
+    return { folder, why: "this user may not mount a small disk to fill" };
   }
   scope.after(() => execFileSync("umount", ["--lazy", folder]));
   return { folder, disk: new Disk(folder) };
 }
 
 class Disk {
-  #filler;
+  #folder;
 
   constructor(folder) {
-    this.#filler = join(folder, "filler");
+    this.#folder = folder;
   }
 
-  /** Takes what is left, to the last page. */
-  fill() {
-    const file = openSync(this.#filler, "a");
-    try {
-      for (let size = 4 << 20; size >= 512; size /= 2) write(file, Buffer.alloc(size));
-    } finally {
-      closeSync(file);
+  /** Leaves no page free. */
+  async fill() {
+    for (;;) {
+      const { blocks, bfree, bsize } = await statfs(this.#folder);
+      try {
+        return await this.#resize((blocks - bfree) * bsize);
+      } catch {
+        // It has grown meanwhile.
+      }
     }
   }
 
-  /** Gives it back. */
-  free() {
-    rmSync(this.#filler, { force: true });
-  }
-}
+  /** Gives the room back. */
+  free = () => this.#resize(BYTES);
 
-/** Until there is no room for one more. */
-function write(file, block) {
-  for (;;) {
-    try {
-      if (writeSync(file, block) < block.length) return;
-    } catch (error) {
-      if (error.code === "ENOSPC") return;
-      throw error;
-    }
-  }
+  #resize = (bytes) => run("mount", ["-o", `remount,size=${bytes}`, this.#folder]);
 }

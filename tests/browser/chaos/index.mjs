@@ -42,7 +42,7 @@ export async function runChaos(scope, { seed, minutes, cuts, kills, onProgress =
   await conductor.play(left.troubles, signal ? AbortSignal.any([signal, limit]) : limit);
   const troubledMs = performance.now() - begun;
 
-  calmDown(world);
+  await calmDown(world);
   for (const producer of producers) producer.stop();
   await within("every producer is answered", Promise.all(producing), ledger);
   await within("every page's publish is answered", Promise.all(tabs.map((tab) => tab.hush())), ledger);
@@ -123,8 +123,8 @@ async function confirmedBy({ server }) {
   return all.flat();
 }
 
-function calmDown({ lanes, disk }) {
-  disk?.free();
+async function calmDown({ lanes, disk }) {
+  await disk?.free();
   for (const lane of lanes) {
     lane.recover();
     lane.resume();
@@ -219,10 +219,23 @@ function results({ ledger, conductor, outages, tabs, producers }) {
     gaps: counted("gaps"),
     repaired: counted("repaired"),
     duplicates: counted("duplicates"),
-    longestOutage: { ...longest, during: longest.tab ? conductor.during(longest.from, longest.upto) : [] },
+    longestOutage: longest.tab ? explain(longest, tabs, conductor) : longest,
     troubles: conductor.counts,
     broken: ledger.broken,
     violations: ledger.violations,
+  };
+}
+
+/** What there was meanwhile: the troubles that were that page's or everyone's, and how its connection fared. */
+function explain(outage, tabs, conductor) {
+  const { tab: name, from, upto } = outage;
+  const lane = tabs.findIndex((tab) => tab.name === name);
+  const states = tabs[lane].states.filter(({ at }) => at >= from && at <= upto);
+  const after = (at) => `${((at - from) / 1000).toFixed(1)} s`;
+  return {
+    ...outage,
+    during: conductor.during(from, upto, lane).map(({ kind, from }) => `${kind} (${after(from)})`),
+    states: states.map(({ at, text }) => `${text} (${after(at)})`),
   };
 }
 

@@ -19,9 +19,7 @@ export function progressLine({ seconds, of, active, cuts, kills, violations, ...
 export function reportText(report) {
   const { memory, longestOutage, troubles, broken, violations, leftOut } = report;
   const memoryOf = (name) => `${mebibytes(memory.start[name])} → ${mebibytes(memory.end[name])}`;
-  const outage = longestOutage.tab
-    ? `${longestOutage.tab}, ${longestOutage.stream}; during: ${longestOutage.during.join(", ")}`
-    : "";
+  const outage = longestOutage.tab ? `${longestOutage.tab}, ${longestOutage.stream}` : "";
   const count = Object.values(broken).reduce((sum, count) => sum + count, 0);
   return [
     `Seed ${report.seed}: ${clockTime(report.troubledMs / 1000)} of trouble, settled after ${clockTime(report.ms / 1000)}; ` +
@@ -45,6 +43,12 @@ export function reportText(report) {
     ),
     row("connections", number(report.connections), "of pages, welcomed"),
     row("longest outage", `${(longestOutage.ms / 1000).toFixed(1)} s`, outage),
+    ...(longestOutage.tab
+      ? [
+          `    troubles then:   ${longestOutage.during.join(", ")}`,
+          `    connection then: ${longestOutage.states.join(", ")}`,
+        ]
+      : []),
     `  memory           server ${memoryOf("server")} (at most ${mebibytes(memory.serverPeak)}), ` +
       `JS heaps ${memoryOf("heap")}, wasm ${memoryOf("wasm")}`,
     "  troubles",

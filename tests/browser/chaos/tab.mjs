@@ -10,6 +10,8 @@ export class Tab {
   /** What its client counted, over all lives. */
   counted = Object.fromEntries(COUNTED.map((name) => [name, 0]));
   connections = 0;
+  /** How its connection fared: `{at, text}`, as of when that was heard of. */
+  states = [];
   #role;
   #ledger;
   #views;
@@ -93,7 +95,8 @@ export class Tab {
 
   #book(entry) {
     const { kind, stream, id, seq, digest, message } = entry;
-    if (kind === "publishing") this.#ledger.sending(this.#publishing, id, digest);
+    if (kind === "state") this.states.push({ at: performance.now(), text: message });
+    else if (kind === "publishing") this.#ledger.sending(this.#publishing, id, digest);
     else if (kind === "published") this.#ledger.answered(this.#publishing, id, seq);
     else if (stream !== undefined) this.#views[stream].take(entry);
     else this.#ledger.violate(kind, `${this.name}: ${message}`);

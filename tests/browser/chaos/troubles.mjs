@@ -66,12 +66,12 @@ export const TROUBLES = {
   },
 
   "full disk": async ({ disk, servers, pause }, { forMs }) => {
-    disk.fill();
+    await disk.fill();
     try {
       await pause(forMs);
       return (await servers.isRefusing()) ? { "appends refused": 1 } : {};
     } finally {
-      disk.free();
+      await disk.free();
     }
   },
 };

@@ -23,7 +23,7 @@ const memory = watchMemory();
 const clock = bendClock();
 const client = new Ackwire(config.socket, config.client);
 client.on("state", ({ current, reason, code }) => {
-  if (current === "failed") note({ kind: "gave up", message: `${reason} ${code}` });
+  note({ kind: current === "failed" ? "gave up" : "state", message: `${current}: ${[reason, code].join(" ").trim()}` });
 });
 client.on("error", ({ code, message }) => note({ kind: "error", message: `${code}: ${message}` }));
 for (const [stream, { name, handler, run }] of config.streams.entries()) subscribe(stream, name, handler, run);
@@ -104,7 +104,7 @@ function watchMemory() {
   const instantiate = WebAssembly.instantiateStreaming;
   WebAssembly.instantiateStreaming = async (...args) => {
     const result = await instantiate.apply(WebAssembly, args);
-    found.current = result.instance.exports.memory;
+    found.current = Object.values(result.instance.exports).find((value) => value instanceof WebAssembly.Memory);
     return result;
   };
   return found;
