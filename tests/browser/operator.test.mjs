@@ -66,6 +66,8 @@ test("the operator's page tells what a consumer received, was handed, and confir
   // No handler returns: nothing is acked, and still it shows that all of it has arrived.
   const row = page.getByRole("row", { name: /^wall/ });
   const shows = async (about, expected, name) => {
+    // The page asks once a second: what it shows first is a stream without consumers.
+    await row.waitFor();
     const heads = await page.getByRole("columnheader").allInnerTexts();
     assert.deepEqual(heads.slice(1), ["Sent", "Received", "Delivered", "Confirmed", "Unsettled", "Troubled"]);
     await until(about, async () => {
