@@ -47,11 +47,14 @@ timelines! { receive:
     producer_repeats_an_event_id
     reload_resumes_from_the_checkpoint
     reordered_frames_deliver_in_order
+    requeued_and_applied_is_known_in_the_next_log
     requeued_dead_letter_has_its_own_confirmation
     replay_advances_the_cursor
     replay_interleaved_with_live_events
     resume_before_any_event_was_received
+    resubscribing_repeats_nothing
     resume_from_a_position_ahead_of_the_head
+    unsubscribed_between_hello_and_welcome
     resume_when_nothing_was_missed_but_history_was_pruned
     seq_at_its_maximum
     server_drains

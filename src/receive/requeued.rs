@@ -10,6 +10,7 @@ const MAX_REMEMBERED: usize = 256;
 
 #[derive(Debug)]
 pub(super) struct Requeued {
+    pub id_hash: u64,
     /// The highest attempt that was heard of.
     pub attempt: u32,
     delivered: u32,
@@ -31,15 +32,18 @@ pub(super) enum Arrival {
 pub(super) struct RequeuedEvents(Vec<(Seq, Requeued)>);
 
 impl RequeuedEvents {
-    pub fn arrive(&mut self, head: &Head) -> Arrival {
+    /// `applied` says whether an event that is not among these is applied in this page life.
+    pub fn arrive(&mut self, head: &Head, applied: impl FnOnce() -> bool) -> Arrival {
         let Ok(index) = self.find(head.seq) else {
             if !self.make_room() {
                 return Arrival::Nothing;
             }
-            let (attempt, handling) = (head.attempt, Some(Handling::Running));
+            let Head { id_hash, attempt, .. } = *head;
+            let handling = (!applied()).then_some(Handling::Running);
+            let arrival = if handling.is_some() { Arrival::Deliver } else { Arrival::ConfirmAgain };
             let place = self.0.partition_point(|(seq, _)| *seq < head.seq);
-            self.0.insert(place, (head.seq, Requeued { attempt, delivered: attempt, handling }));
-            return Arrival::Deliver;
+            self.0.insert(place, (head.seq, Requeued { id_hash, attempt, delivered: attempt, handling }));
+            return arrival;
         };
         let (_, known) = &mut self.0[index];
         let newer = head.attempt > known.attempt;
@@ -80,12 +84,12 @@ impl RequeuedEvents {
     }
 
     /// Gives up those in the range that are not applied.
-    pub fn give_up(&mut self, range: SeqRange) -> Vec<Seq> {
+    pub fn give_up(&mut self, range: SeqRange) -> Vec<(Seq, u64)> {
         let mut given_up = Vec::new();
         self.0.retain(|(seq, known)| {
             let gone = range.contains(*seq) && known.handling.is_some();
             if gone {
-                given_up.push(*seq);
+                given_up.push((*seq, known.id_hash));
             }
             !gone
         });
@@ -106,8 +110,10 @@ impl RequeuedEvents {
         self.0.iter().filter(|(_, known)| known.handling.is_some()).count()
     }
 
-    pub fn clear(&mut self) {
-        self.0.clear();
+    /// Forgets all of them; the ids of those that are not applied.
+    pub fn drain(&mut self) -> impl Iterator<Item = u64> {
+        let all = std::mem::take(&mut self.0).into_iter();
+        all.filter(|(_, known)| known.handling.is_some()).map(|(_, known)| known.id_hash)
     }
 
     /// Where it is, or where it would go.

@@ -125,12 +125,14 @@ impl<P: Clone> Session<P> {
     /// Acks what is settled and ends the subscription. What is settled later is not heard.
     pub fn unsubscribe(&mut self, now: Instant, subscription: SubscriptionId) {
         self.flush_acks(now, true);
+        // Whoever subscribes again gets nothing again, even if no ack has told of it.
+        self.update_checkpoint();
         let Some(index) = self.subscriptions.iter().position(|held| held.id() == subscription) else { return };
         let gone = self.subscriptions.remove(index);
+        if gone.is_asked() {
+            self.unanswered.push(gone.stream().clone());
+        }
         if let Some(socket) = self.link.up() {
-            if gone.is_asked() {
-                self.unanswered.push(gone.stream().clone());
-            }
             self.out.frame(socket, ClientFrame::Unsubscribe { stream: gone.stream().clone() });
         }
         self.finish(now);
@@ -337,7 +339,10 @@ impl<P: Clone> Session<P> {
         self.max_frame_bytes = welcome.max_frame_bytes as usize;
         self.link.handle_welcome(now, welcome, &self.config, &mut self.out);
         self.outbox.restart();
-        // What was subscribed between `hello` and `welcome` is asked for now.
+        // What was unsubscribed or subscribed between `hello` and `welcome` is said now.
+        for stream in self.unanswered.iter().cloned() {
+            self.out.frame(socket, ClientFrame::Unsubscribe { stream });
+        }
         let checkpoint = &self.checkpoint;
         for held in self.subscriptions.iter_mut().filter(|held| held.is_offline()) {
             self.out.frame(socket, ClientFrame::Subscribe(held.ask(checkpoint.get(held.stream()))));

@@ -60,6 +60,9 @@ pub(super) struct Subscription<P> {
     /// given up something as far as here, and may count less than we do.
     feed_start: Seq,
     held: Held<P>,
+    /// Beyond the cursor and applied by an earlier life of the page, or by an earlier subscription of it: what the
+    /// checkpoint said, so that the next one does not say less.
+    ahead: Vec<SeqRange>,
     /// Beyond the cursor and failed for good: not to be delivered although it may be held.
     failed_ahead: RangeSet,
     seen: DedupeWindow,
@@ -87,6 +90,7 @@ impl<P: Clone> Subscription<P> {
             heard: Seq::ZERO,
             feed_start: Seq::ZERO,
             held: Held::new(options.window.events as usize * HELD_WINDOWS),
+            ahead: Vec::new(),
             failed_ahead: RangeSet::new(),
             seen: DedupeWindow::new(config.dedupe_window),
             open: Confirmations::default(),
@@ -129,10 +133,11 @@ impl<P: Clone> Subscription<P> {
             (Some(epoch), _, _) => {
                 let seq = self.open.settled(self.cursor);
                 let position = Position { epoch: epoch.clone(), seq };
-                (From::Position(position), self.open.also(self.cursor, MAX_RANGES))
+                (From::Position(position), self.applied_beyond())
             }
             (None, From::Resume, Some(saved)) => {
                 let position = Position { epoch: saved.epoch.clone(), seq: saved.upto };
+                self.ahead.clone_from(&saved.also);
                 (From::Position(position), saved.also.clone())
             }
             (None, from, _) => (from.clone(), Vec::new()),
@@ -189,13 +194,14 @@ impl<P: Clone> Subscription<P> {
         for open in self.open.clear() {
             self.seen.forget(open.id_hash);
         }
-        self.requeued.clear();
+        self.requeued.drain().for_each(|id_hash| self.seen.forget(id_hash));
         self.gap.clear();
         self.ended = None;
         self.ended_told = false;
         self.fresh = 0;
         self.cursor = position.seq;
         if let Some(void) = void {
+            self.ahead.clear();
             self.counters.resets += 1;
             cx.out.notice(Notice::Reset { subscription: self.id, void, position });
         }
@@ -315,17 +321,16 @@ impl<P: Clone> Subscription<P> {
 
     /// A dead letter comes in its second life [AW-SEND-9].
     fn arrive_again(&mut self, head: &Head, index: usize, batch: &Batch<'_, P>, cx: &mut Context<'_, P>) {
-        let arrival = self.requeued.arrive(head);
+        // The word that its first life is over may have been lost.
+        let ran = SeqRange::single(head.seq).is_some_and(|single| !self.open.give_up(single).is_empty());
+        // Its id is remembered as any other's: applied once, it is applied in whatever log it comes again.
+        let seen = &mut self.seen;
+        let arrival = self.requeued.arrive(head, || !seen.insert(head.id_hash) && !ran);
         if arrival != Arrival::Deliver {
             self.counters.duplicates += 1;
         }
         match arrival {
-            Arrival::Deliver => {
-                // The word that its first life is over may have been lost.
-                let first_life = SeqRange::single(head.seq);
-                first_life.map(|single| self.open.give_up(single));
-                self.deliver(index, index + 1, batch, cx);
-            }
+            Arrival::Deliver => self.deliver(index, index + 1, batch, cx),
             Arrival::ConfirmAgain => self.confirm(head.seq, cx),
             Arrival::NackAgain => self.nack(head.seq, cx),
             Arrival::Nothing => {}
@@ -379,7 +384,8 @@ impl<P: Clone> Subscription<P> {
             self.seen.forget(open.id_hash);
             self.tell_lost(SeqRange::single(open.seq), reason, cx);
         }
-        for seq in self.requeued.give_up(range) {
+        for (seq, id_hash) in self.requeued.give_up(range) {
+            self.seen.forget(id_hash);
             self.tell_lost(SeqRange::single(seq), reason, cx);
         }
         let beyond = SeqRange::new(range.after().max(self.cursor), range.upto());
@@ -553,8 +559,17 @@ impl<P: Clone> Subscription<P> {
             stream: self.options.stream.clone(),
             epoch: self.epoch.clone()?,
             upto: self.open.settled(self.cursor),
-            also: self.open.also(self.cursor, MAX_RANGES),
+            also: self.applied_beyond(),
         })
+    }
+
+    /// What is accounted for beyond the settled position, this feed's part and what was known before.
+    fn applied_beyond(&self) -> Vec<SeqRange> {
+        let mut also = self.open.also(self.cursor, MAX_RANGES);
+        let ahead = SeqRange::new(self.cursor, Seq::MAX).into_iter();
+        let ahead = ahead.flat_map(|beyond| self.ahead.iter().filter_map(move |range| range.intersection(beyond)));
+        also.extend(ahead.take(MAX_RANGES - also.len()));
+        also
     }
 
     pub fn positions(&self) -> Positions {

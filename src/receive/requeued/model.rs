@@ -12,7 +12,7 @@ const LAST: u64 = 12;
 
 #[derive(Clone, Debug)]
 enum Op {
-    Arrive { seq: u64, attempt: u32 },
+    Arrive { seq: u64, attempt: u32, applied: bool },
     Settle { seq: u64, delivered: u32, outcome: Outcome },
     GiveUp(SeqRange),
     Clear,
@@ -33,7 +33,8 @@ fn outcome() -> impl Strategy<Value = Outcome> {
 
 fn op() -> impl Strategy<Value = Op> {
     prop_oneof![
-        12 => (1..=LAST, 1..4u32).prop_map(|(seq, attempt)| Op::Arrive { seq, attempt }),
+        12 => (1..=LAST, 1..4u32, prop::bool::weighted(0.2))
+            .prop_map(|(seq, attempt, applied)| Op::Arrive { seq, attempt, applied }),
         12 => (1..=LAST, 1..4u32, outcome())
             .prop_map(|(seq, delivered, outcome)| Op::Settle { seq, delivered, outcome }),
         2 => range().prop_map(Op::GiveUp),
@@ -57,11 +58,12 @@ struct Plain {
     doing: Doing,
 }
 
-fn arrive(model: &mut Vec<Plain>, seq: u64, attempt: u32) -> Arrival {
+fn arrive(model: &mut Vec<Plain>, seq: u64, attempt: u32, applied: bool) -> Arrival {
     let Some(known) = model.iter_mut().find(|known| known.seq == seq) else {
-        model.push(Plain { seq, attempt, delivered: attempt, doing: Doing::Runs });
+        let doing = if applied { Doing::Applied } else { Doing::Runs };
+        model.push(Plain { seq, attempt, delivered: attempt, doing });
         model.sort_by_key(|known| known.seq);
-        return Arrival::Deliver;
+        return if applied { Arrival::ConfirmAgain } else { Arrival::Deliver };
     };
     let is_newer = attempt > known.attempt;
     known.attempt = known.attempt.max(attempt);
@@ -112,9 +114,10 @@ proptest! {
         let (mut requeued, mut model) = (RequeuedEvents::default(), Vec::new());
         for (op, within) in ops {
             match op {
-                Op::Arrive { seq: n, attempt } => {
+                Op::Arrive { seq: n, attempt, applied } => {
                     let head = Head { seq: seq(n), id_hash: n, attempt, critical: false };
-                    assert_eq!(requeued.arrive(&head), arrive(&mut model, n, attempt));
+                    let arrival = requeued.arrive(&head, || applied);
+                    assert_eq!(arrival, arrive(&mut model, n, attempt, applied));
                 }
                 Op::Settle { seq: n, delivered, outcome } => {
                     let went_well = requeued.settle(seq(n), delivered, &outcome);
@@ -122,13 +125,15 @@ proptest! {
                 }
                 Op::GiveUp(range) => {
                     let gone = |known: &Plain| range.contains(seq(known.seq)) && known.doing != Doing::Applied;
-                    let expected: Vec<Seq> = model.iter().filter(|known| gone(known)).map(|known| seq(known.seq)).collect();
+                    let ids = model.iter().filter(|known| gone(known)).map(|known| (seq(known.seq), known.seq));
+                    let expected: Vec<(Seq, u64)> = ids.collect();
                     model.retain(|known| !gone(known));
                     assert_eq!(requeued.give_up(range), expected);
                 }
                 Op::Clear => {
-                    requeued.clear();
-                    model.clear();
+                    let unsettled: Vec<u64> = requeued.drain().collect();
+                    let open = model.drain(..).filter(|known| known.doing != Doing::Applied);
+                    assert_eq!(unsettled, open.map(|known| known.seq).collect::<Vec<_>>());
                 }
             }
             check(&requeued, &model, within);
@@ -140,7 +145,7 @@ proptest! {
 fn what_is_applied_makes_room_and_what_runs_does_not() {
     let mut requeued = RequeuedEvents::default();
     let arrive = |n: u64, requeued: &mut RequeuedEvents| {
-        requeued.arrive(&Head { seq: seq(n), id_hash: n, attempt: 4, critical: false })
+        requeued.arrive(&Head { seq: seq(n), id_hash: n, attempt: 4, critical: false }, || false)
     };
     let most = MAX_REMEMBERED as u64;
     for n in 1..=most {
