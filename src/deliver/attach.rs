@@ -54,7 +54,7 @@ impl Feed {
     fn begin(&mut self, now: Instant, subscribe: &Subscribe, tail: &Tail) -> Beginning {
         let known = Position { epoch: self.tracker.epoch.clone(), seq: self.tracker.sent_upto };
         let is_other_log = known.epoch != tail.epoch;
-        let resume = Position { epoch: known.epoch.clone(), seq: self.tracker.position() };
+        let resume = Position { epoch: known.epoch.clone(), seq: self.tracker.known_position() };
         if is_other_log {
             self.tracker.restart(tail.epoch.clone());
         } else if known.seq > tail.head {
@@ -66,6 +66,7 @@ impl Feed {
             From::Now => {
                 if let Some(passed) = SeqRange::new(Seq::ZERO, tail.head) {
                     self.tracker.skip(passed);
+                    self.tracker.untold.remove(passed);
                     self.tracker.vows += 1;
                 }
                 at(tail.head, None)
@@ -89,9 +90,9 @@ impl Feed {
             From::Resume if is_other_log => at(Seq::ZERO, (known.seq > Seq::ZERO).then_some(resume)),
             From::Resume if resume.seq > tail.head => at(tail.head, Some(resume)),
             From::Resume => {
-                // Dead events beyond the position are not skipped: the client is told of them again.
+                // What is dead or lost beyond the position is not skipped: the client is told of it again.
                 let mut skip = self.tracker.settled.clone();
-                self.tracker.dead.iter().for_each(|range| skip.remove(range));
+                self.tracker.dead.iter().chain(self.tracker.untold.iter()).for_each(|range| skip.remove(range));
                 Beginning { after: resume.seq, reset: None, skip }
             }
         }

@@ -177,6 +177,12 @@ impl Feed {
             return;
         }
         let sent = self.link.as_ref().and_then(|link| link.outstanding.get(&seq));
+        let had_its_turn = self.link.as_ref().is_some_and(|link| seq <= link.sent_upto);
+        if had_its_turn && sent.is_none() && self.tracker.is_gone(seq) {
+            // The client had it before it heard that the log has lost it; it will not come again.
+            self.lose_again(now, seq);
+            return;
+        }
         if let Some(sent) = sent.filter(|_| self.tracker.settled.contains(seq)) {
             // A replay, and this time the handler failed.
             let record = Record::new(now, sent.id.clone(), sent.priority, sent.terms);

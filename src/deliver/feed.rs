@@ -47,6 +47,9 @@ pub struct Page {
     pub upto: Seq,
     /// The least seq that the log may still hold.
     pub oldest: Seq,
+    /// What was in the log from `oldest` up to `upto`, and was taken out: ascending, disjoint, without listed events. A log
+    /// that is only ever trimmed from its beginning has none.
+    pub compacted: Vec<SeqRange>,
 }
 
 /// An `events` frame before it is text. It covers `(after, upto]`; with `after = upto` and no entries it is a mark.
@@ -157,6 +160,14 @@ impl Feed {
         self.tracker.stop_clocks();
     }
 
+    /// The answer to a `subscribe` that has not gone out yet, for a connection that goes on without this subscription, or
+    /// with another one in its place: it is owed all the same [AW-SUB-3]. To be called before `detach` then. The client
+    /// does not act on it, so it waits for no save.
+    pub fn take_answers(&mut self) -> Vec<FeedFrame> {
+        let frames = std::mem::take(&mut self.frames).into_iter();
+        frames.filter(|frame| matches!(frame, FeedFrame::Control(ServerFrame::Subscribed(_)))).collect()
+    }
+
     /// The log has moved: appended, ended, trimmed.
     pub fn handle_tail(&mut self, now: Instant, tail: Tail) {
         if self.has_other_epoch(&tail.epoch) {
@@ -187,10 +198,17 @@ impl Feed {
     pub fn handle_timeout(&mut self, now: Instant) {
         let Some(link) = &mut self.link else { return };
         // A handler may hang on a repeat, too: then it is as unsettled as it would have been the first time.
+        let mut hung = Vec::new();
         while let Some((seq, sent)) = link.take_overdue(now) {
+            if sent.is_vouched {
+                hung.push(seq);
+                continue;
+            }
             self.tracker.reopen(seq, Record::new(now, sent.id, sent.priority, sent.terms));
             self.tracker.set_phase(now, seq, Phase::Unsettled { deadline: Some(now) });
         }
+        // It is applied, whatever the page's handler still does; the page is told to go on without it.
+        hung.into_iter().for_each(|seq| self.give_up(now, seq));
         for due in self.tracker.handle_due(now, &self.config, &mut self.rng) {
             match (due, &mut self.link) {
                 (Due::Retry(seq), Some(link)) if self.config.ask_for_retries && !self.tracker.is_requeued(seq) => {
@@ -323,6 +341,15 @@ impl Feed {
             self.frames.push_back(FeedFrame::Control(ServerFrame::Lost { stream: self.stream.clone(), range }));
             link.spoke(now, &self.config);
         }
+    }
+
+    /// The client is told once more that the log has lost an event.
+    pub(super) fn lose_again(&mut self, now: Instant, seq: Seq) {
+        let (Some(link), Some(single)) = (&mut self.link, SeqRange::single(seq)) else { return };
+        let reason = if seq < link.tail.oldest { LostReason::Expired } else { LostReason::Compacted };
+        let range = LostRange { after: single.after(), upto: seq, reason };
+        self.frames.push_back(FeedFrame::Control(ServerFrame::Lost { stream: self.stream.clone(), range }));
+        link.spoke(now, &self.config);
     }
 
     /// States what was read and listed nothing.

@@ -77,6 +77,8 @@ pub(super) struct Outstanding {
     pub priority: Priority,
     pub terms: Terms,
     bytes: u32,
+    /// Somebody else than the page has said that it is applied.
+    pub is_vouched: bool,
     /// As in `repeats`.
     repeat_due: Option<Instant>,
 }
@@ -175,12 +177,23 @@ impl Link {
         let event = entry.event();
         let bytes = u32::try_from(entry.bytes()).unwrap_or(u32::MAX);
         let (id, priority, terms) = (event.id.clone(), event.priority, Terms::of(event));
-        let sent = Outstanding { id, priority, terms, bytes, repeat_due };
+        let sent = Outstanding { id, priority, terms, bytes, is_vouched: false, repeat_due };
         self.outstanding_bytes += u64::from(bytes);
         if let Some(before) = self.outstanding.insert(event.seq, sent) {
             self.forget(event.seq, &before);
         }
         self.repeats.extend(repeat_due.map(|due| (due, event.seq)));
+    }
+
+    /// Somebody else has said that an event on its way is applied: the page has until then to be done with it.
+    pub fn vouch(&mut self, seq: Seq, due: Instant) {
+        let Some(sent) = self.outstanding.get_mut(&seq) else { return };
+        sent.is_vouched = true;
+        let before = sent.repeat_due.replace(due);
+        if let Some(before) = before {
+            self.repeats.remove(&(before, seq));
+        }
+        self.repeats.insert((due, seq));
     }
 
     /// When the first repeat is due.

@@ -47,7 +47,11 @@ impl Feed {
         let seq = event.seq;
         let single = SeqRange::single(seq).ok_or(NotDone::UnknownEvent)?;
         let tracker = &mut self.tracker;
+        // The page has the event and may still be at it: it goes on taking its room in the window until the page says so
+        // itself, or until it has had as much time as for any other.
+        let mut with_page = false;
         if let Some((_, record)) = tracker.take_open(single, |_| true).next() {
+            with_page = !record.is_requeued() && !matches!(record.phase, Phase::Waiting { timed_out: false, .. });
             tracker.note_confirmed(now, seq, record.clone(), record.is_late());
             tracker.settled.insert(single);
             tracker.vouch(single);
@@ -55,6 +59,7 @@ impl Feed {
             // Without its letter only the fact is left.
             tracker.confirm_dead(now, seq);
             tracker.dead.remove(single);
+            tracker.untold.remove(single);
             tracker.vouch(single);
         } else if tracker.skipped.contains(seq) || !tracker.settled.contains(seq) {
             return Err(NotDone::UnknownEvent);
@@ -62,7 +67,11 @@ impl Feed {
             return Ok(false);
         }
         if let Some(link) = &mut self.link {
-            link.release(single);
+            if with_page && link.outstanding.contains_key(&seq) {
+                link.vouch(seq, now + Terms::of(event).deadline(&self.config));
+            } else {
+                link.release(single);
+            }
             link.retries.remove(&seq);
         }
         self.settle_down(now);
@@ -120,6 +129,7 @@ impl Tracker {
         let letter = self.take_letter(event.seq)?;
         let single = SeqRange::single(event.seq).ok_or(NotDone::NoDeadLetter)?;
         self.dead.remove(single);
+        self.untold.remove(single);
         let (attempt, failures) = (letter.attempt.max(1), letter.failures);
         let phase = Phase::Waiting { timed_out: false, retry_at: now };
         let record = Record::new(now, letter.id, letter.priority, Terms::of(event));

@@ -3,7 +3,7 @@
 use std::{collections::VecDeque, sync::Arc};
 
 use super::feed::{EventsOut, Feed, FeedFrame, Page};
-use super::link::{Purpose, Reading};
+use super::link::{Link, Purpose, Reading};
 use super::record::Terms;
 use super::{Entry, Notice};
 use crate::base::Instant;
@@ -41,8 +41,15 @@ impl Feed {
         let Some(link) = &mut self.link else { return VecDeque::new() };
         let begin = at;
         let mut is_full = false;
+        let gone = compacted(page, link, begin, page.upto);
+        let (mut ahead, mut told) = (gone.into_iter().peekable(), Vec::new());
         for entry in page.entries.iter().filter(|entry| entry.event().seq > begin) {
             let event = entry.event();
+            while let Some(hole) = ahead.next_if(|hole| hole.upto() < event.seq) {
+                self.tracker.cover_up(at, hole.after());
+                told.push((hole, chain.lose(hole, LostReason::Compacted)));
+                at = hole.upto();
+            }
             let is_wanted =
                 !link.skip.contains(event.seq) && link.accepts(entry) && !self.tracker.is_requeued(event.seq);
             let is_dead = is_wanted && !link.replay && self.tracker.is_dead(event.seq);
@@ -64,9 +71,14 @@ impl Feed {
         }
         if is_full {
             link.blocked = true;
-        } else if page.upto > at {
+        } else {
+            for hole in ahead {
+                self.tracker.cover_up(at, hole.after());
+                told.push((hole, chain.lose(hole, LostReason::Compacted)));
+                at = hole.upto();
+            }
             self.tracker.cover_up(at, page.upto);
-            at = page.upto;
+            at = at.max(page.upto);
         }
         link.read_upto = at;
         if !chain.entries.is_empty() {
@@ -74,6 +86,7 @@ impl Feed {
             link.timers.cover = None;
         }
         link.sent_upto = chain.after;
+        told.into_iter().for_each(|(hole, lost)| self.note_lost(hole, lost));
         chain.frames
     }
 
@@ -84,8 +97,14 @@ impl Feed {
         self.lose_expired(range.after(), range.upto(), page.oldest, &mut chain);
         let Some(link) = &mut self.link else { return VecDeque::new() };
         let begin = chain.after;
+        let upto = page.upto.min(range.upto());
+        let gone = compacted(page, link, begin, upto);
+        let (mut ahead, mut told) = (gone.into_iter().peekable(), Vec::new());
         for entry in page.entries.iter().filter(|entry| entry.event().seq > begin) {
             let seq = entry.event().seq;
+            while let Some(hole) = ahead.next_if(|hole| hole.upto() < seq) {
+                told.push((hole, chain.lose(hole, LostReason::Compacted)));
+            }
             // A dead event that a replay has sent once more lives until its outcome is known.
             if self.tracker.is_dead(seq) && !link.outstanding.contains_key(&seq) {
                 chain.lose_one(seq);
@@ -94,11 +113,13 @@ impl Feed {
                 chain.entries.push((entry.clone(), attempt));
             }
         }
-        chain.cut(page.upto.min(range.upto()));
+        told.extend(ahead.map(|hole| (hole, chain.lose(hole, LostReason::Compacted))));
+        chain.cut(upto);
         // No progress means that the log holds nothing more of it.
         if let Some(rest) = SeqRange::new(chain.after, range.upto()).filter(|rest| rest.after() > range.after()) {
             link.resends.insert(rest);
         }
+        told.into_iter().for_each(|(hole, lost)| self.note_lost(hole, lost));
         chain.frames
     }
 
@@ -150,12 +171,19 @@ impl Feed {
 
     /// What the log no longer holds is settled, as lost.
     pub(super) fn note_lost(&mut self, range: SeqRange, lost: LostRange) {
-        self.tracker.skip(range);
+        self.tracker.lose(range);
         self.tracker.notices.push_back(Notice::Lost(lost));
         if let Some(link) = &mut self.link {
             link.release(range);
         }
     }
+}
+
+/// What compaction took of `(after, upto]` and is not applied already.
+fn compacted(page: &Page, link: &Link, after: Seq, upto: Seq) -> Vec<SeqRange> {
+    let within = SeqRange::new(after, upto);
+    let parts = page.compacted.iter().filter_map(|range| range.intersection(within?));
+    parts.flat_map(|part| link.skip.missing(part).collect::<Vec<_>>()).collect()
 }
 
 /// Frames that follow on each other.

@@ -158,6 +158,8 @@ impl Tracker {
         }
         self.dead.insert(single);
         bound(&mut self.dead);
+        self.untold.insert(single);
+        bound(&mut self.untold);
         self.settle(single);
         self.vows += 1;
     }

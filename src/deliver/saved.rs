@@ -23,6 +23,8 @@ pub struct Saved {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     dead: Vec<SeqRange>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    untold: Vec<SeqRange>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     vouched: Vec<SeqRange>,
     /// Sent once and not settled. Absent in what an older version saved.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -73,6 +75,7 @@ impl Tracker {
             settled: self.settled.iter().collect(),
             skipped: self.skipped.iter().collect(),
             dead: self.dead.iter().collect(),
+            untold: self.untold.iter().collect(),
             vouched: self.vouched.iter().collect(),
             awaited: awaited.iter().collect(),
             filter: self.filter.clone(),
@@ -94,6 +97,7 @@ impl Tracker {
             settled,
             skipped: saved.skipped.into_iter().collect(),
             dead: saved.dead.into_iter().collect(),
+            untold: saved.untold.into_iter().collect(),
             vouched: saved.vouched.into_iter().collect(),
             awaited: saved.awaited.into_iter().collect(),
             open,

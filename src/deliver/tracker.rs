@@ -32,6 +32,9 @@ pub struct Tracker {
     pub(super) settled: RangeSet,
     pub(super) skipped: RangeSet,
     pub(super) dead: RangeSet,
+    /// Settled by our own word, which no ack and no position of the consumer covers yet: it may not have come to it. Until
+    /// then a resume begins before it and says so again [AW-SEND-8].
+    pub(super) untold: RangeSet,
     /// Confirmed by somebody else than the consumer's connection, which therefore may still hold it as unsettled: not
     /// sent again when it comes back. Beyond [`MAX_EXCEPTIONS`] the oldest go.
     pub(super) vouched: RangeSet,
@@ -74,6 +77,7 @@ impl Tracker {
             settled: RangeSet::new(),
             skipped: RangeSet::new(),
             dead: RangeSet::new(),
+            untold: RangeSet::new(),
             vouched: RangeSet::new(),
             open: BTreeMap::new(),
             awaited: RangeSet::new(),
@@ -95,9 +99,14 @@ impl Tracker {
         &self.epoch
     }
 
-    /// Up to here everything is settled: where `from: "resume"` begins.
+    /// Up to here everything is settled.
     pub fn position(&self) -> Seq {
         self.settled.contiguous_from(Seq::ZERO)
+    }
+
+    /// Up to here the consumer knows it, too: where `from: "resume"` begins.
+    pub(super) fn known_position(&self) -> Seq {
+        self.untold.iter().next().map_or(self.position(), |first| self.position().min(first.after()))
     }
 
     /// The end of what was ever sent, claimed or passed over.
@@ -130,7 +139,8 @@ impl Tracker {
     /// How many entries its memory is made of: ranges, unsettled events, due times, remembered confirmations, dead
     /// letters. Each is of bounded size.
     pub fn footprint(&self) -> usize {
-        let ranges = [&self.settled, &self.skipped, &self.dead, &self.vouched, &self.awaited].map(RangeSet::len);
+        let ranges = [&self.settled, &self.skipped, &self.dead, &self.untold, &self.vouched, &self.awaited];
+        let ranges = ranges.map(RangeSet::len);
         let others = [self.open.len(), self.due.len(), self.recent.len(), self.dead_letters.len()];
         ranges.iter().chain(&others).sum()
     }
@@ -195,7 +205,8 @@ impl Tracker {
     pub(super) fn truncate(&mut self, head: Seq) {
         let Some(beyond) = SeqRange::new(head, Seq::MAX) else { return };
         self.take_open(beyond, |_| true).for_each(drop);
-        for set in [&mut self.settled, &mut self.skipped, &mut self.dead, &mut self.vouched, &mut self.awaited] {
+        let sets = [&mut self.settled, &mut self.skipped, &mut self.dead, &mut self.untold, &mut self.vouched];
+        for set in sets.into_iter().chain([&mut self.awaited]) {
             set.remove(beyond);
         }
         // The log will give these seqs to other events.
@@ -274,12 +285,18 @@ impl Tracker {
         self.dead.contains(seq) && self.settled.contains(seq)
     }
 
+    /// Whether it was passed over, or the log has lost it, and nothing is done about it any more.
+    pub(super) fn is_gone(&self, seq: Seq) -> bool {
+        self.skipped.contains(seq) && self.settled.contains(seq) && !self.open.contains_key(&seq)
+    }
+
     /// Everything in the range that was sent is applied. Idempotent.
     pub(super) fn confirm(&mut self, now: Instant, range: SeqRange) {
         for (seq, record) in self.take_open(range, |record| !record.is_requeued()) {
             let late = record.is_late();
             self.note_confirmed(now, seq, record, late);
         }
+        self.untold.remove(range);
         self.settle(range);
     }
 
@@ -314,6 +331,15 @@ impl Tracker {
         self.cover_up(range.after(), range.upto());
     }
 
+    /// What is unsettled in the range is settled by our word alone, and the consumer is told of it.
+    pub(super) fn lose(&mut self, range: SeqRange) {
+        for hole in self.settled.missing(range).collect::<Vec<_>>() {
+            self.untold.insert(hole);
+        }
+        bound(&mut self.untold);
+        self.skip(range);
+    }
+
     /// The unsettled event with this id, or one that was confirmed lately (`None` for its attempt) [AW-ACK-7].
     pub(super) fn find(&self, id: &EventId) -> Option<(Seq, Option<u32>)> {
         let open = self.open.iter().find(|(_, record)| record.id == *id);
@@ -324,6 +350,7 @@ impl Tracker {
 
     pub(super) fn note_confirmed(&mut self, now: Instant, seq: Seq, record: Record, late: bool) {
         let Record { id, priority, attempt, sent_at, failures, .. } = record;
+        SeqRange::single(seq).into_iter().for_each(|single| self.untold.remove(single));
         self.counters.confirmed += 1;
         self.counters.late += u64::from(late);
         self.counters.recovered += u64::from(attempt > 1);

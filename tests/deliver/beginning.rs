@@ -1,8 +1,8 @@
 //! Where a subscription begins: section 4 of `PROTOCOL.md`.
 
 use super::bench::{Bench, epoch, event, position, seq};
-use ackwire::deliver::{Notice, State};
-use ackwire::wire::{ConfirmStatus, EventConfirmation, Filter, From, Position};
+use ackwire::deliver::{FeedFrame, Notice, State};
+use ackwire::wire::{ConfirmStatus, EventConfirmation, Filter, From, Position, ServerFrame, Subscribe, Window};
 
 #[test]
 fn aw_sub_1_start_now_resume_and_a_position() {
@@ -249,4 +249,22 @@ fn seq_at_the_end_of_its_range() {
     assert_eq!(bench.position(), most);
     bench.subscribe(From::Resume);
     assert_eq!(bench.end(), [format!("ended {most}")]);
+}
+
+#[test]
+fn aw_sub_3_a_subscribe_is_answered_even_if_it_is_unsubscribed_before_it_is_durable() {
+    let mut bench = Bench::new(2);
+    let subscribe = Subscribe {
+        stream: bench.feed.stream().clone(),
+        from: From::Now,
+        also: Vec::new(),
+        window: Window::default(),
+        filter: None,
+    };
+    bench.feed.attach(bench.now, &subscribe, bench.tail());
+    assert!(bench.feed.poll_save().is_some() && bench.feed.poll_transmit().is_none(), "it waits for the save");
+    let answers = bench.feed.take_answers();
+    assert!(matches!(answers[..], [FeedFrame::Control(ServerFrame::Subscribed(_))]), "{answers:?}");
+    bench.feed.detach();
+    assert!(bench.feed.take_answers().is_empty(), "once");
 }

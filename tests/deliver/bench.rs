@@ -9,6 +9,7 @@ use ackwire::wire::{
     Ack, Epoch, Event, EventId, EventType, Filter, From, Nack, Position, Resend, Seq, SeqRange, ServerFrame,
     StreamName, Subscribe, Window,
 };
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 pub struct Bench {
@@ -16,6 +17,7 @@ pub struct Bench {
     pub now: Instant,
     pub notices: Vec<Notice>,
     log: Vec<Arc<Entry>>,
+    compacted: BTreeSet<Seq>,
     tail: Tail,
     pub window: Window,
     pub filter: Option<Filter>,
@@ -68,6 +70,7 @@ impl Bench {
             now: Instant::from_millis(1_000_000),
             notices: Vec::new(),
             log: Vec::new(),
+            compacted: BTreeSet::new(),
             tail,
             window: Window::default(),
             filter: None,
@@ -118,6 +121,11 @@ impl Bench {
     /// The log loses single events.
     pub fn compact(&mut self, gone: u64) {
         self.log.retain(|entry| entry.event().seq != seq(gone));
+        self.compacted.insert(seq(gone));
+    }
+
+    pub fn tail(&self) -> Tail {
+        self.tail.clone()
     }
 
     pub fn end(&mut self) -> Vec<String> {
@@ -262,7 +270,10 @@ impl Bench {
             Some(last) if entries.len() < within.len() => last.event().seq,
             _ => range.upto().min(self.tail.head),
         };
-        Page { epoch: self.tail.epoch.clone(), entries, upto, oldest: self.tail.oldest }
+        let epoch = self.tail.epoch.clone();
+        let compacted = self.compacted.iter().filter(|gone| **gone <= upto && range.contains(**gone));
+        let compacted = compacted.filter_map(|gone| SeqRange::single(*gone)).collect();
+        Page { epoch, entries, upto, oldest: self.tail.oldest, compacted }
     }
 
     pub fn delivery(&self, n: u64) -> Delivery {

@@ -185,7 +185,7 @@ fn what_somebody_else_confirmed_is_remembered_up_to_a_bound() {
 fn a_log_whose_head_was_compacted_is_covered_to_its_end() {
     let mut bench = Bench::new(3);
     bench.compact(3);
-    assert_eq!(bench.subscribe(From::Start), ["subscribed after 0", "events (0,3] 1 2"]);
+    assert_eq!(bench.subscribe(From::Start), ["subscribed after 0", "events (0,2] 1 2", "lost (2,3] compacted"]);
     assert_eq!(bench.feed.poll_read(), None, "there is no more to read");
 }
 
@@ -197,7 +197,7 @@ fn a_resend_that_the_log_cannot_answer_is_not_read_for_ever() {
     let ranges = vec![super::bench::range((0, 2))];
     bench.feed.handle_resend(&ackwire::wire::Resend { stream, epoch: epoch.clone(), ranges }).unwrap();
     let request = bench.feed.poll_read().unwrap();
-    let page = Page { epoch, entries: vec![], upto: seq(0), oldest: seq(1) };
+    let page = Page { epoch, entries: vec![], upto: seq(0), oldest: seq(1), compacted: vec![] };
     bench.feed.handle_page(bench.now, request.id, &page);
     assert!(bench.feed.poll_transmit().is_none() && bench.feed.poll_read().is_none());
 }
@@ -231,7 +231,8 @@ fn a_retry_of_what_expired_while_the_log_was_read_is_lost() {
     bench.drain_frames();
     let request = bench.feed.poll_read().unwrap();
     let epoch = bench.feed.tracker().epoch().clone();
-    let page = |oldest| Page { epoch: epoch.clone(), entries: vec![], upto: seq(0), oldest: seq(oldest) };
+    let page =
+        |oldest| Page { epoch: epoch.clone(), entries: vec![], upto: seq(0), oldest: seq(oldest), compacted: vec![] };
     bench.feed.handle_page(bench.now, request.id, &page(1));
     assert_eq!(bench.drain_frames(), [""; 0], "the log still holds it: it is read again");
     let request = bench.feed.poll_read().unwrap();

@@ -176,6 +176,19 @@ fn what_awaits_its_retry_comes_again_on_resume_and_keeps_its_retry() {
 }
 
 #[test]
+fn a_nack_of_what_the_log_has_lost_is_answered_with_lost_again() {
+    let mut bench = Bench::new(3);
+    bench.subscribe(From::Start);
+    bench.nack(2, 1);
+    bench.compact(2);
+    assert_eq!(bench.next(), ["lost (1,2] compacted"]);
+    // The client held it behind a gap, delivered it after all, and its handler failed.
+    assert_eq!(bench.nack(2, 1), ["lost (1,2] compacted"]);
+    bench.ack(3);
+    assert_eq!(bench.state(2), State::Skipped);
+}
+
+#[test]
 fn a_retry_that_fell_due_while_away_is_what_comes_on_resume() {
     let mut bench = Bench::new(2);
     bench.subscribe(From::Start);
@@ -194,6 +207,11 @@ fn who_comes_back_is_told_again_what_was_given_up() {
     bench.feed.detach();
     let sent = bench.subscribe(position(1));
     assert_eq!(sent, ["subscribed after 1", "lost (1,2] failed", "events (2,3] 3"]);
+    bench.feed.detach();
+    // It may have reloaded before it heard that, and have kept nothing.
+    let sent = bench.subscribe(From::Resume);
+    assert_eq!(sent, ["subscribed after 1", "lost (1,2] failed", "events (2,3] 3"]);
+    bench.ack(2);
     bench.feed.detach();
     let sent = bench.subscribe(From::Resume);
     assert_eq!(sent, ["subscribed after 2", "events (2,3] 3"]);

@@ -127,6 +127,8 @@ impl Jobs {
                 entries: page.entries,
                 upto: page.upto,
                 oldest: page.oldest,
+                // Retention trims a stream from its beginning; nothing takes events out of the middle.
+                compacted: Vec::new(),
             });
             Done::Read { subscription, id: request.id, page }
         };

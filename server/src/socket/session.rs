@@ -2,7 +2,7 @@
 
 use ackwire::{
     base::{Duration, Instant},
-    deliver::{Action, Connection, FeedFrame, Limits, Notice},
+    deliver::{Action, Connection, Feed, FeedFrame, Limits, Notice},
     wire::{
         CloseCode, ConsumerId, ErrorCode, EventConfirmation, Publish, ServerFrame, ServerInfo, StreamName, Subscribe,
         Welcome, encode_server,
@@ -234,7 +234,7 @@ impl Session {
                     // The answers come in the order of the questions.
                     self.pump();
                 }
-                Action::Unsubscribe(stream) => drop(self.subscriptions.remove(&stream)),
+                Action::Unsubscribe(stream) => self.let_go(&stream),
                 Action::Ack(ack) => self.tell(&ack.stream, |feed| feed.handle_ack(now, &ack)),
                 Action::Nack(nack) => self.tell(&nack.stream, |feed| feed.handle_nack(now, &nack)),
                 Action::ConfirmRequeued(confirm) => {
@@ -319,13 +319,20 @@ impl Session {
             return;
         }
         // An earlier subscription of the stream detaches before this one attaches.
-        self.subscriptions.remove(&stream);
-        let id = SubscriptionId { stream: stream.clone(), number };
         let connection = guest.seat.id();
+        self.let_go(&stream);
+        let id = SubscriptionId { stream: stream.clone(), number };
         slot.take_over(connection, |feed| feed.attach(clock::now(), &subscribe, tail));
         let watch = self.jobs.watch(id.clone(), watch);
         let stir = self.jobs.stir(id.clone(), slot.stirred());
         self.subscriptions.insert(stream, Subscription::new(id, slot, connection, watch, stir));
+    }
+
+    /// Ends a subscription. Its `subscribe` is answered all the same [AW-SUB-3].
+    fn let_go(&mut self, stream: &StreamName) {
+        let Some(mut subscription) = self.subscriptions.remove(stream) else { return };
+        let answers = subscription.output(Feed::take_answers).unwrap_or_default();
+        answers.iter().for_each(|frame| self.outgoing.push(frame.encode(stream)));
     }
 
     /// Hands a feed what the client says of it. A stream that is not subscribed (any more) is not concerned.

@@ -1,6 +1,6 @@
 //! Against a state machine for each event: plain values in a map, one transition after the other.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::{Just, Strategy, any, prop, prop_oneof, proptest};
 
@@ -229,6 +229,7 @@ fn check(tracker: &Tracker, machine: &Machine) {
         assert_eq!(tracker.is_requeued(seq(n)), matches!(machine.life(n), Life::Again(_)), "{n}");
     }
     assert_eq!(tracker.position().get(), machine.position());
+    assert_eq!(tracker.known_position().get(), machine.known_position());
     assert_eq!(tracker.sent_upto().get(), machine.sent_upto);
     assert_eq!(tracker.unsettled(), machine.sent_and_unsettled());
     for head in [0, LAST / 2, LAST] {

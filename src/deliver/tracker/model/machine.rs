@@ -84,6 +84,8 @@ pub struct Machine {
     pub lives: BTreeMap<u64, Life>,
     /// The dead letters in the order in which they died.
     pub letters: Vec<u64>,
+    /// Given up, and the consumer has not said that it knows.
+    pub untold: BTreeSet<u64>,
     pub only_odd: bool,
     pub sent_upto: u64,
     pub counters: Counters,
@@ -98,6 +100,7 @@ impl Machine {
             rng: Rng::new(seed),
             lives: (1..=LAST).map(|n| (n, Life::Unsent)).collect(),
             letters: Vec::new(),
+            untold: BTreeSet::new(),
             only_odd: false,
             sent_upto: 0,
             counters: Counters::default(),
@@ -144,6 +147,7 @@ impl Machine {
 
     pub fn confirm(&mut self, now: Instant, range: SeqRange) {
         for n in range.after().get() + 1..=range.upto().get() {
+            self.untold.remove(&n);
             match self.life(n).clone() {
                 Life::Unsent | Life::Awaited => self.applied(n, None),
                 Life::Open(open) => {
@@ -281,6 +285,7 @@ impl Machine {
             Life::Dead { letter: Some(_) } => self.confirm_dead(now, n),
             Life::Dead { letter: None } => self.applied(n, None),
         }
+        self.untold.remove(&n);
         if let Some(Life::Applied { vouched, .. }) = self.lives.get_mut(&n) {
             *vouched = true;
         }
@@ -302,6 +307,7 @@ impl Machine {
     pub fn requeue(&mut self, now: Instant, n: u64) -> Result<(), NotDone> {
         let Life::Dead { letter: Some(letter) } = self.life(n).clone() else { return Err(NotDone::NoDeadLetter) };
         self.letters.retain(|at| *at != n);
+        self.untold.remove(&n);
         let (attempt, spent) = (letter.attempt, letter.attempt);
         let (waits, due, failures) = (Some(false), Some(now), letter.failures.into());
         self.lives.insert(n, Life::Again(Open { attempt, spent, waits, due, failures, ..Open::new(now) }));
@@ -330,6 +336,7 @@ impl Machine {
             self.lives.insert(n, Life::Unsent);
         }
         self.letters.retain(|n| *n <= head);
+        self.untold.retain(|n| *n <= head);
         self.sent_upto = self.sent_upto.min(head);
     }
 
@@ -365,6 +372,7 @@ impl Machine {
             let letter = DeadLetter { seq, id: id.clone(), priority, attempt, at: now.as_millis(), failures };
             self.lives.insert(n, Life::Dead { letter: Some(letter) });
             self.letters.push(n);
+            self.untold.insert(n);
             self.counters.dead += 1;
             self.vows += 1;
             self.sent_upto = self.sent_upto.max(n);
@@ -387,6 +395,7 @@ impl Machine {
         self.counters.confirmed += 1;
         self.counters.late += u64::from(late);
         self.counters.recovered += u64::from(attempt > 1);
+        self.untold.remove(&n);
         self.notices.push(Notice::Confirmed { seq, id, priority, attempt, latency: now - sent_at, late });
         self.applied(n, Some(Known { attempt, sent_at, confirmed_at: now, failures }));
     }

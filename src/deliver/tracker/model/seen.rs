@@ -55,6 +55,11 @@ impl Machine {
         (1..=LAST).take_while(|n| self.is_settled(*n)).last().unwrap_or(0)
     }
 
+    pub fn known_position(&self) -> u64 {
+        let told = self.untold.first().map_or(LAST, |n| n - 1);
+        self.position().min(told)
+    }
+
     pub fn sent_and_unsettled(&self) -> usize {
         self.open().count() + self.lives.values().filter(|life| matches!(life, Life::Awaited)).count()
     }
@@ -95,6 +100,7 @@ impl Machine {
             + ranges(|life| matches!(life, Life::Passed))
             + ranges(|life| matches!(life, Life::Dead { .. }))
             + ranges(|life| matches!(life, Life::Applied { vouched: true, .. }))
+            + runs(self.untold.iter().copied()).len()
             + self.open().count()
             + self.open().filter(|(_, open)| open.is_armed).count()
             + known
