@@ -7,14 +7,14 @@ use ackwire::base::Duration;
 use ackwire::deliver::State;
 use ackwire::receive::{self, SubscribeOptions};
 use ackwire::wire::{EventId, From, LostReason, Priority, StreamName, Window};
-use ackwire_simulation::{Profile, Seen, World};
+use ackwire_simulation::{Conditions, Seen, World};
 
 const MS: fn(u64) -> Duration = Duration::from_millis;
 const MINUTE: Duration = Duration::from_secs(60);
 
 /// A server with the stream `s`, and nobody there.
-fn world(profile: Profile) -> World {
-    World::new(7, profile, &["s"])
+fn world(conditions: Conditions) -> World {
+    World::new(7, conditions, &["s"])
 }
 
 /// A tab that subscribed to `s`.
@@ -67,7 +67,7 @@ fn settle(world: &mut World) {
 
 #[test]
 fn first_event_aw_promise() {
-    let mut world = world(Profile::quiet());
+    let mut world = world(Conditions::quiet());
     let tab = tab(&mut world);
     world.produce("s", 1);
     settle(&mut world);
@@ -77,7 +77,7 @@ fn first_event_aw_promise() {
 
 #[test]
 fn confirmed_only_after_the_handler_finished_aw_ack_1() {
-    let mut world = world(Profile { slow: MS(5000), ..Profile::quiet() });
+    let mut world = world(Conditions { slow: MS(5000), ..Conditions::quiet() });
     let tab = tab(&mut world);
     world.produce("s", 1);
     world.run_for(MS(1));
@@ -94,7 +94,7 @@ fn confirmed_only_after_the_handler_finished_aw_ack_1() {
 
 #[test]
 fn ack_lost_then_redelivery_aw_recv_2() {
-    let mut world = world(Profile::quiet());
+    let mut world = world(Conditions::quiet());
     let tab = tab(&mut world);
     world.produce("s", 5);
     // Applied; the ack would go out 50 ms later.
@@ -108,7 +108,7 @@ fn ack_lost_then_redelivery_aw_recv_2() {
 
 #[test]
 fn resume_before_any_event_was_received_aw_sub_6() {
-    let mut world = world(Profile::quiet());
+    let mut world = world(Conditions::quiet());
     let tab = tab(&mut world);
     world.run_for(MS(10));
     world.cut(tab);
@@ -120,7 +120,7 @@ fn resume_before_any_event_was_received_aw_sub_6() {
 
 #[test]
 fn resume_when_nothing_was_missed_but_history_was_pruned_aw_sub_4() {
-    let mut world = world(Profile::quiet());
+    let mut world = world(Conditions::quiet());
     let tab = tab(&mut world);
     world.produce("s", 9);
     settle(&mut world);
@@ -135,7 +135,7 @@ fn resume_when_nothing_was_missed_but_history_was_pruned_aw_sub_4() {
 
 #[test]
 fn history_partly_expired_aw_sub_4() {
-    let mut world = world(Profile::quiet());
+    let mut world = world(Conditions::quiet());
     let tab = tab(&mut world);
     world.produce("s", 4);
     settle(&mut world);
@@ -149,7 +149,7 @@ fn history_partly_expired_aw_sub_4() {
 
 #[test]
 fn epoch_changed_while_away_aw_sub_5() {
-    let mut world = world(Profile::quiet());
+    let mut world = world(Conditions::quiet());
     let tab = tab(&mut world);
     world.produce("s", 6);
     settle(&mut world);
@@ -165,7 +165,7 @@ fn epoch_changed_while_away_aw_sub_5() {
 
 #[test]
 fn server_restart_with_the_same_log() {
-    let mut world = world(Profile { slow: MS(40), ..Profile::quiet() });
+    let mut world = world(Conditions { slow: MS(40), ..Conditions::quiet() });
     let tab = tab(&mut world);
     world.produce("s", 30);
     world.run_for(MS(200));
@@ -178,7 +178,7 @@ fn server_restart_with_the_same_log() {
 
 #[test]
 fn replay_interleaved_with_live_events() {
-    let mut world = world(Profile { latency: MS(30), reorder: 60, ..Profile::quiet() });
+    let mut world = world(Conditions { latency: MS(30), reorder: 60, ..Conditions::quiet() });
     world.produce("s", 200);
     let tab = tab(&mut world);
     for _ in 0..50 {
@@ -191,7 +191,7 @@ fn replay_interleaved_with_live_events() {
 
 #[test]
 fn ten_thousand_replayed_events_keep_to_the_window_aw_send_3() {
-    let mut world = world(Profile::quiet());
+    let mut world = world(Conditions::quiet());
     world.produce("s", 10_000);
     let tab = tab(&mut world);
     settle(&mut world);
@@ -200,7 +200,7 @@ fn ten_thousand_replayed_events_keep_to_the_window_aw_send_3() {
 
 #[test]
 fn a_window_of_one() {
-    let mut world = world(Profile { slow: MS(20), latency: MS(5), ..Profile::quiet() });
+    let mut world = world(Conditions { slow: MS(20), latency: MS(5), ..Conditions::quiet() });
     let tab = tab_with(&mut world, "tab", 1);
     world.produce("s", 20);
     settle(&mut world);
@@ -209,11 +209,11 @@ fn a_window_of_one() {
 
 #[test]
 fn a_slow_tab_slows_only_its_own_feed_aw_send_3() {
-    let mut world = world(Profile { hangs: 100, ..Profile::quiet() });
+    let mut world = world(Conditions { hangs: 100, ..Conditions::quiet() });
     let stuck = tab_with(&mut world, "stuck", 4);
     world.produce("s", 1);
     world.run_for(MS(10));
-    world.profile.hangs = 0;
+    world.conditions.hangs = 0;
     let quick = tab_with(&mut world, "quick", 16);
     world.produce("s", 99);
     world.run_for(MS(1000));
@@ -224,7 +224,7 @@ fn a_slow_tab_slows_only_its_own_feed_aw_send_3() {
 
 #[test]
 fn old_sockets_frames_after_the_new_one_opened_aw_conn_6() {
-    let mut world = world(Profile { latency: MS(400), ..Profile::quiet() });
+    let mut world = world(Conditions { latency: MS(400), ..Conditions::quiet() });
     let tab = tab(&mut world);
     world.run_for(MS(2000));
     for _ in 0..10 {
@@ -239,7 +239,7 @@ fn old_sockets_frames_after_the_new_one_opened_aw_conn_6() {
 
 #[test]
 fn laptop_sleep_socket_still_open_but_dead_aw_heart_2() {
-    let mut world = world(Profile::quiet());
+    let mut world = world(Conditions::quiet());
     let tab = tab(&mut world);
     world.run_for(MS(10));
     world.half_open(tab);
@@ -254,7 +254,7 @@ fn laptop_sleep_socket_still_open_but_dead_aw_heart_2() {
 
 #[test]
 fn bfcache_restore_pageshow_only_aw_heart_3() {
-    let mut world = world(Profile::quiet());
+    let mut world = world(Conditions::quiet());
     let tab = tab(&mut world);
     world.run_for(MS(10));
     world.half_open(tab);
@@ -267,12 +267,12 @@ fn bfcache_restore_pageshow_only_aw_heart_3() {
 
 #[test]
 fn a_handler_that_throws_and_then_succeeds_aw_ack_5() {
-    let mut world = world(Profile { throws: 100, ..Profile::quiet() });
+    let mut world = world(Conditions { throws: 100, ..Conditions::quiet() });
     let tab = tab(&mut world);
     world.produce("s", 1);
     world.run_for(MS(1));
     assert_eq!(state(&world, 1), State::Failed);
-    world.profile.throws = 0;
+    world.conditions.throws = 0;
     settle(&mut world);
     assert_eq!(applied(&world, tab), [1]);
     assert_eq!(state(&world, 1), State::Confirmed);
@@ -280,7 +280,7 @@ fn a_handler_that_throws_and_then_succeeds_aw_ack_5() {
 
 #[test]
 fn a_handler_that_throws_for_ever_aw_send_2() {
-    let mut world = world(Profile { throws: 100, ..Profile::quiet() });
+    let mut world = world(Conditions { throws: 100, ..Conditions::quiet() });
     let tab = tab(&mut world);
     world.produce("s", 1);
     settle(&mut world);
@@ -292,11 +292,11 @@ fn a_handler_that_throws_for_ever_aw_send_2() {
 
 #[test]
 fn a_handler_that_never_settles_aw_recv_6() {
-    let mut world = world(Profile { hangs: 100, ..Profile::quiet() });
+    let mut world = world(Conditions { hangs: 100, ..Conditions::quiet() });
     let tab = tab(&mut world);
     world.produce("s", 1);
     world.run_for(MS(10));
-    world.profile.hangs = 0;
+    world.conditions.hangs = 0;
     // Four deadlines of 30 s, and the waits between.
     world.run_for(Duration::from_secs(4 * 30 + 1 + 2 + 4));
     assert_eq!(lost(&world, tab), [(0, 1, LostReason::Failed)]);
@@ -307,15 +307,15 @@ fn a_handler_that_never_settles_aw_recv_6() {
 
 #[test]
 fn a_handler_that_never_settles_on_a_repeat_aw_send_2() {
-    let mut world = world(Profile::quiet());
+    let mut world = world(Conditions::quiet());
     world.produce("s", 2);
     let start = SubscribeOptions { from: From::Start, ..SubscribeOptions::new(StreamName::new("s").unwrap()) };
     let tab = world.open_tab("tab", vec![start]);
     settle(&mut world);
-    world.profile.hangs = 100;
+    world.conditions.hangs = 100;
     world.reload(tab);
     world.run_for(MS(10));
-    world.profile.hangs = 0;
+    world.conditions.hangs = 0;
     world.run_for(Duration::from_secs(4 * 30 + 1 + 2 + 4));
     assert_eq!(lost(&world, tab)[0], (0, 1, LostReason::Failed));
     world.produce("s", 1);
@@ -325,7 +325,7 @@ fn a_handler_that_never_settles_on_a_repeat_aw_send_2() {
 
 #[test]
 fn confirmation_arriving_after_its_event_timed_out_aw_send_1() {
-    let mut world = world(Profile::quiet());
+    let mut world = world(Conditions::quiet());
     let tab = tab(&mut world);
     world.run_for(MS(10));
     world.half_open(tab);
@@ -338,7 +338,7 @@ fn confirmation_arriving_after_its_event_timed_out_aw_send_1() {
 
 #[test]
 fn frames_lost_behind_the_socket_are_asked_for_aw_recv_3() {
-    let mut world = world(Profile { drop: 30, ..Profile::quiet() });
+    let mut world = world(Conditions { drop: 30, ..Conditions::quiet() });
     let tab = tab(&mut world);
     for _ in 0..100 {
         world.produce("s", 1);
@@ -352,10 +352,10 @@ fn frames_lost_behind_the_socket_are_asked_for_aw_recv_3() {
 
 #[test]
 fn a_lost_tail_shows_at_the_mark_aw_send_7() {
-    let mut world = world(Profile { drop: 100, ..Profile::quiet() });
+    let mut world = world(Conditions { drop: 100, ..Conditions::quiet() });
     let tab = tab(&mut world);
     world.produce("s", 3);
-    world.profile.drop = 0;
+    world.conditions.drop = 0;
     // The mark after a second, the reorder delay, and no deadline.
     world.run_for(MS(1000 + 50 + 50));
     assert_eq!(applied(&world, tab), [1, 2, 3]);
@@ -363,7 +363,7 @@ fn a_lost_tail_shows_at_the_mark_aw_send_7() {
 
 #[test]
 fn a_reload_repeats_nothing_that_was_applied_aw_sub_6() {
-    let mut world = world(Profile { slow: MS(30), ..Profile::quiet() });
+    let mut world = world(Conditions { slow: MS(30), ..Conditions::quiet() });
     let tab = tab(&mut world);
     world.produce("s", 40);
     world.run_for(MS(300));
@@ -379,7 +379,7 @@ fn a_reload_repeats_nothing_that_was_applied_aw_sub_6() {
 
 #[test]
 fn two_tabs_with_one_identity_the_newest_wins_aw_conn_5() {
-    let mut world = world(Profile::quiet());
+    let mut world = world(Conditions::quiet());
     let first = tab(&mut world);
     world.run_for(MS(10));
     let second = tab(&mut world);
@@ -393,7 +393,7 @@ fn two_tabs_with_one_identity_the_newest_wins_aw_conn_5() {
 
 #[test]
 fn consumers_do_not_share_a_position_aw_consumer() {
-    let mut world = world(Profile::quiet());
+    let mut world = world(Conditions::quiet());
     let one = tab_with(&mut world, "one", 8);
     world.produce("s", 5);
     settle(&mut world);
@@ -404,7 +404,7 @@ fn consumers_do_not_share_a_position_aw_consumer() {
 
 #[test]
 fn producer_repeats_an_event_id_aw_event() {
-    let mut world = world(Profile::quiet());
+    let mut world = world(Conditions::quiet());
     let tab = tab(&mut world);
     let id = EventId::new("id1").unwrap();
     assert!(world.append("s", id.clone(), Priority::Normal).is_some());
@@ -415,7 +415,7 @@ fn producer_repeats_an_event_id_aw_event() {
 
 #[test]
 fn ended_after_everything_aw_recv_7() {
-    let mut world = world(Profile { latency: MS(40), drop: 40, ..Profile::quiet() });
+    let mut world = world(Conditions { latency: MS(40), drop: 40, ..Conditions::quiet() });
     let tab = tab(&mut world);
     world.run_for(MS(200));
     world.produce("s", 20);

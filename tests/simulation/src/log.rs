@@ -1,10 +1,47 @@
 //! The log of one stream, and what an oracle remembers of it.
 
+use ackwire::base::RangeSet;
 use ackwire::deliver::{Entry, Page, ReadRequest, Tail};
-use ackwire::wire::{Epoch, Event, EventId, EventType, Meta, Priority, Seq};
+use ackwire::wire::{Epoch, Event, EventId, EventType, Meta, Priority, Seq, SeqRange};
 use serde_json::value::RawValue;
 use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::ops::Bound;
 use std::sync::Arc;
+
+/// What a producer asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wanted {
+    /// Under which id.
+    pub id: EventId,
+    /// How urgent.
+    pub priority: Priority,
+    /// How many seqs are left out before it.
+    pub gap: u64,
+    /// How many bytes its data has besides.
+    pub padding: usize,
+    /// How long its consumers have.
+    pub deadline_ms: Option<u32>,
+    /// How often it is tried again.
+    pub retries: Option<u32>,
+}
+
+impl Wanted {
+    /// A small event right after the last.
+    pub fn new(id: EventId) -> Self {
+        Self { id, priority: Priority::Normal, gap: 0, padding: 0, deadline_ms: None, retries: None }
+    }
+}
+
+/// What came of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Appended {
+    /// It is in the log now.
+    New(Seq),
+    /// It was there before.
+    Known(Seq),
+    /// The stream takes no more.
+    Ended,
+}
 
 /// A stream's log. Like a real one it is idempotent by id, may be sparse, and may be trimmed.
 #[derive(Debug)]
@@ -15,9 +52,10 @@ pub struct StreamLog {
     ids: HashMap<EventId, Seq>,
     head: Seq,
     trimmed_upto: Seq,
+    compacted: RangeSet,
     ended: bool,
     /// Everything that any incarnation ever held: what may be applied at all.
-    pub ever: BTreeMap<(Epoch, Seq), EventId>,
+    ever: HashMap<Epoch, BTreeMap<Seq, EventId>>,
 }
 
 impl StreamLog {
@@ -30,36 +68,50 @@ impl StreamLog {
             ids: HashMap::new(),
             head: Seq::ZERO,
             trimmed_upto: Seq::ZERO,
+            compacted: RangeSet::new(),
             ended: false,
-            ever: BTreeMap::new(),
+            ever: HashMap::new(),
         }
     }
 
     /// Appends an event, `gap` seqs beyond the next. `None` if it is known or the stream has ended.
     pub fn append(&mut self, id: EventId, priority: Priority, gap: u64) -> Option<Seq> {
-        if self.ended || self.ids.contains_key(&id) {
-            return None;
+        match self.append_wanted(&Wanted { priority, gap, ..Wanted::new(id) }) {
+            Appended::New(seq) => Some(seq),
+            Appended::Known(_) | Appended::Ended => None,
+        }
+    }
+
+    /// Appends what a producer wants.
+    pub fn append_wanted(&mut self, wanted: &Wanted) -> Appended {
+        let Wanted { id, priority, gap, padding, deadline_ms, retries } = wanted.clone();
+        if let Some(seq) = self.ids.get(&id) {
+            return Appended::Known(*seq);
+        }
+        if self.ended {
+            return Appended::Ended;
         }
         let seq = Seq::new(self.head.get() + 1 + gap).expect("a simulation stays below 2^53");
-        let data = RawValue::from_string(format!("{{\"n\":{seq}}}")).expect("JSON");
+        let data = format!("{{\"n\":{seq},\"padding\":\"{:padding$}\"}}", "");
+        let data = if padding == 0 { format!("{{\"n\":{seq}}}") } else { data };
         let event_type = EventType::new(if seq.get().is_multiple_of(3) { "third" } else { "event" }).expect("a type");
         let event = Event {
             seq,
             id: id.clone(),
             event_type,
             time: 0,
-            data,
+            data: RawValue::from_string(data).expect("JSON"),
             priority,
             attempt: 1,
             meta: Meta::new(),
-            deadline_ms: None,
-            retries: None,
+            deadline_ms,
+            retries,
         };
         self.entries.push_back(Arc::new(Entry::new(event)));
         self.ids.insert(id.clone(), seq);
-        self.ever.insert((self.epoch.clone(), seq), id);
+        self.ever.entry(self.epoch.clone()).or_default().insert(seq, id);
         self.head = seq;
-        Some(seq)
+        Appended::New(seq)
     }
 
     /// The stream is complete.
@@ -75,19 +127,34 @@ impl StreamLog {
         }
     }
 
+    /// Compaction takes the events that `goes` picks, wherever they stand.
+    pub fn compact(&mut self, mut goes: impl FnMut(&Event) -> bool) {
+        let compacted = &mut self.compacted;
+        self.entries.retain(|entry| {
+            let gone = goes(entry.event());
+            if gone {
+                SeqRange::single(entry.event().seq).into_iter().for_each(|single| compacted.insert(single));
+            }
+            !gone
+        });
+    }
+
     /// A crash took the last `count` events: what is left is another log [AW-EPOCH].
     pub fn lose_tail(&mut self, count: usize) {
         for gone in self.entries.split_off(self.entries.len().saturating_sub(count)) {
             self.ids.remove(&gone.event().id);
         }
-        self.ended = false;
         self.head = self.entries.back().map_or(self.trimmed_upto, |last| last.event().seq);
-        self.incarnation += 1;
-        self.epoch = epoch(self.incarnation);
-        for entry in &self.entries {
-            let event = entry.event();
-            self.ever.insert((self.epoch.clone(), event.seq), event.id.clone());
-        }
+        self.begin_epoch();
+    }
+
+    /// Somebody deleted the stream, and it begins anew.
+    pub fn recreate(&mut self) {
+        self.entries.clear();
+        self.ids.clear();
+        self.head = Seq::ZERO;
+        self.trimmed_upto = Seq::ZERO;
+        self.begin_epoch();
     }
 
     /// Where it stands.
@@ -111,12 +178,41 @@ impl StreamLog {
             entries.push(entry.clone());
         }
         let Tail { epoch, oldest, .. } = self.tail();
-        Page { epoch, entries, upto, oldest }
+        let covered = SeqRange::new(request.range.after(), upto);
+        let compacted = self.compacted.iter().filter_map(|range| range.intersection(covered?)).collect();
+        Page { epoch, entries, upto, oldest, compacted }
     }
 
     /// What it holds now, in order.
-    pub fn events(&self) -> impl Iterator<Item = &Event> {
+    pub fn events(&self) -> impl DoubleEndedIterator<Item = &Event> + ExactSizeIterator {
         self.entries.iter().map(|entry| entry.event())
+    }
+
+    /// The event at a place, if the log holds it.
+    pub fn get(&self, seq: Seq) -> Option<&Event> {
+        let at = self.entries.partition_point(|entry| entry.event().seq < seq);
+        self.entries.get(at).map(|entry| entry.event()).filter(|event| event.seq == seq)
+    }
+
+    /// What an incarnation ever held in a range, in order.
+    pub fn ever_in(&self, epoch: &Epoch, range: SeqRange) -> impl Iterator<Item = (Seq, &EventId)> {
+        let within = (Bound::Excluded(range.after()), Bound::Included(range.upto()));
+        let all = self.ever.get(epoch).into_iter().flat_map(move |ever| ever.range(within));
+        all.map(|(seq, id)| (*seq, id))
+    }
+
+    /// The event that an incarnation ever held at a place.
+    pub fn ever_at(&self, epoch: &Epoch, seq: Seq) -> Option<&EventId> {
+        self.ever.get(epoch)?.get(&seq)
+    }
+
+    fn begin_epoch(&mut self) {
+        self.ended = false;
+        self.compacted.clear();
+        self.incarnation += 1;
+        self.epoch = epoch(self.incarnation);
+        let held = self.entries.iter().map(|entry| (entry.event().seq, entry.event().id.clone()));
+        self.ever.insert(self.epoch.clone(), held.collect());
     }
 }
 

@@ -1,79 +1,88 @@
-//! A seed's story: who is there, what goes wrong, and how it must end.
+//! A seed's story, from its plan to its end.
 
-use ackwire::base::{Backoff, Duration, Rng};
-use ackwire::receive::SubscribeOptions;
-use ackwire::wire::{EventType, Filter, From, StreamName, Window};
+use ackwire::base::Duration;
 
+use crate::conditions::Conditions;
+use crate::plan::Plan;
 use crate::profile::Profile;
-use crate::tab::Seen;
-use crate::world::World;
+use crate::seen::Seen;
+use crate::world::{Trace, World};
 
-/// How long the trouble lasts.
-const TROUBLE: Duration = Duration::from_secs(20);
-/// How long the world may then take to settle: the longest retries, and the reconnect behind them.
-const SETTLE: Duration = Duration::from_secs(900);
+/// How long the world may take to settle once everything is mended: the longest retries, and the reconnect behind them.
+const SETTLE: Duration = Duration::from_secs(1800);
 
 /// What a seed's story held.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Report {
-    /// Events applied, in all page lives.
-    pub applied: u64,
+    /// What happened by plan.
+    pub acts: u64,
     /// Handlers begun.
     pub began: u64,
+    /// Events applied, in all page lives.
+    pub applied: u64,
     /// Ranges declared lost.
     pub lost: u64,
     /// Resets.
     pub resets: u64,
+    /// Publishes answered.
+    pub published: u64,
 }
 
-/// Runs one seed. Panics, with what was broken, if the promise is.
-pub fn simulate(seed: u64, profile: &Profile, trace: bool) -> Report {
-    let mut rng = Rng::new(seed ^ 0x5eed);
-    let mut profile = profile.clone();
-    // Small limits are reached more often.
-    profile.delivery.frame_events = 1 + rng.up_to(15) as u32;
-    profile.delivery.retry_backoff = Backoff { base: Duration::from_millis(200), max: Duration::from_secs(5) };
-    if rng.up_to(2) == 0 {
-        profile.delivery.deadline = Duration::from_secs(1 + rng.up_to(10));
+impl Report {
+    /// Both together.
+    pub fn add(&mut self, other: &Self) {
+        let Self { acts, began, applied, lost, resets, published } = other;
+        self.acts += acts;
+        self.began += began;
+        self.applied += applied;
+        self.lost += lost;
+        self.resets += resets;
+        self.published += published;
     }
-    let names = ["a", "b", "c", "d"];
-    let streams = &names[..1 + rng.up_to(3) as usize];
-    let mut world = World::new(seed, profile, streams);
-    world.trace = trace;
-    let tabs = 1 + rng.up_to(4);
-    for tab in 0..tabs {
-        let subscribe: Vec<SubscribeOptions> = streams.iter().map(|stream| subscribe(stream, &mut rng)).collect();
-        world.open_tab(&format!("tab{tab}"), subscribe.clone());
-        if rng.up_to(9) == 0 {
-            // A clone, with one identity: the newer connection wins.
-            world.run_for(Duration::from_millis(rng.up_to(300)));
-            world.open_tab(&format!("tab{tab}"), subscribe);
+}
+
+/// A seed and what of its plan is left.
+#[derive(Clone, Debug)]
+pub struct Story {
+    /// The seed.
+    pub seed: u64,
+    /// The kind of story.
+    pub profile: &'static Profile,
+    /// The places of the acts that happen; all if `None`.
+    pub keep: Option<Vec<usize>>,
+}
+
+impl Story {
+    /// A whole one.
+    pub fn new(seed: u64, profile: &'static Profile) -> Self {
+        Self { seed, profile, keep: None }
+    }
+
+    /// What is left of its plan.
+    pub fn plan(&self) -> Plan {
+        let mut plan = self.profile.plan(self.seed);
+        if let Some(keep) = &self.keep {
+            plan.keep(keep);
         }
+        plan
     }
-    world.unleash();
-    world.run_for(TROUBLE);
-    world.heal();
-    if !world.run_until_settled(SETTLE) {
-        let state: Vec<String> = world.tabs.iter().map(|tab| format!("{:?}", tab.session.stats())).collect();
-        panic!("not settled {} s after everything was mended: {state:#?}", SETTLE.as_millis() / 1000);
-    }
-    world.check_settled();
-    report(&world)
-}
 
-/// Most pages resume; some want everything each time they load, some only what comes; some want a type alone.
-fn subscribe(stream: &str, rng: &mut Rng) -> SubscribeOptions {
-    let from = match rng.up_to(9) {
-        0 => From::Start,
-        1 => From::Now,
-        _ => From::Resume,
-    };
-    let types = Some(vec![EventType::new("third").expect("a type")]);
-    SubscribeOptions {
-        from,
-        window: Window::new(1 + rng.up_to(30) as u32, 65_536).expect("a window"),
-        filter: (rng.up_to(9) == 0).then(|| Filter { types, ..Filter::default() }),
-        ..SubscribeOptions::new(StreamName::new(stream).expect("a stream's name"))
+    /// Runs it. Panics, with what was broken, if the promise is. What happens goes to the trace.
+    pub fn run(&self, trace: Option<Trace>) -> Report {
+        let plan = self.plan();
+        let (span, acts) = (plan.span, plan.acts.len() as u64);
+        let streams: Vec<&str> = plan.streams.iter().map(String::as_str).collect();
+        let conditions = Conditions { delivery: plan.delivery, limits: plan.limits, ..Conditions::quiet() };
+        let mut world = World::new(self.seed, conditions, &streams);
+        world.trace = trace;
+        world.follow(plan);
+        world.run_for(span);
+        world.heal();
+        if !world.run_until_settled(SETTLE) {
+            panic!("not settled {} s after everything was mended: {}", SETTLE.as_millis() / 1000, world.unsettled());
+        }
+        world.check_settled();
+        Report { acts, ..report(&world) }
     }
 }
 
@@ -87,8 +96,9 @@ fn report(world: &World) -> Report {
             Seen::Applied { .. } => report.applied += 1,
             Seen::Lost { .. } => report.lost += 1,
             Seen::Reset { .. } => report.resets += 1,
-            Seen::Ended => {}
+            Seen::Subscribed { .. } | Seen::Ended => {}
         }
     }
-    report
+    let answers = world.tabs.iter().flat_map(|tab| &tab.publications).map(|publication| u64::from(publication.answers));
+    Report { published: answers.sum(), ..report }
 }

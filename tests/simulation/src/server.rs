@@ -1,31 +1,58 @@
-//! The server: real feeds over the logs, and the little that a connection needs.
+//! The server: real connections and feeds over the logs.
 
-use ackwire::base::Instant;
-use ackwire::deliver::{Config, Feed, Notice, Saved, Tracker};
+use ackwire::base::{Duration, Instant};
+use ackwire::deliver::{
+    Action, Config, Connection, EventsOut, Feed, FeedFrame, Limits, Notice, ReadRequest, Saved, Tracker, Violation,
+};
 use ackwire::wire::{
-    ClientFrame, ConsumerId, Decoded, Hello, ServerFrame, ServerInfo, StreamName, Subscribe, Welcome, decode_client,
+    ConsumerId, Epoch, ErrorCode, Publish, Seq, ServerFrame, ServerInfo, StreamName, Subscribe, Welcome, Window,
     encode_server,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::log::StreamLog;
+use crate::chance;
+use crate::log::{Appended, StreamLog, Wanted};
 
 /// A (stream, consumer) pair.
 pub type Key = (StreamName, ConsumerId);
 
-/// What a server wants said.
+/// What a server wants done.
 #[derive(Debug)]
 pub enum Say {
-    /// Send a text on a connection; whether it is an `events` frame.
-    Send(u64, String, bool),
+    /// Send a text on a connection.
+    Send(u64, String, Kind),
     /// Close a connection.
     Close(u64, u16),
+    /// Read a log, then call `handle_page` or `handle_read_failed`.
+    Read(Key, ReadRequest),
+    /// Write down what is known of a pair, then call `handle_saved`.
+    Save(Key, u64),
+    /// Have the application send an event again, then call `handle_retried`.
+    Retry(Key, Seq, u32),
+    /// A log has moved: call `handle_tail`.
+    Moved(StreamName),
 }
 
+/// What a fan-out needs to know of a text: it serves one subscription, and holds nothing of it back for the next.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// It goes straight to the socket.
+    Control,
+    /// A subscription begins: on this stream, the one with this number.
+    Begins(StreamName, u64),
+    /// Events of a subscription.
+    Events(StreamName, u64),
+}
+
+/// One WebSocket.
 #[derive(Debug)]
-struct Connection {
-    consumer: ConsumerId,
-    streams: BTreeSet<StreamName>,
+struct Line {
+    connection: Connection,
+    consumer: Option<ConsumerId>,
+    /// What each subscription has granted, and its number.
+    windows: BTreeMap<StreamName, (Window, u64)>,
+    /// Counts subscriptions.
+    subscribed: u64,
 }
 
 /// One life after another of a server. Its logs outlive it, and what it saved of its trackers.
@@ -35,54 +62,70 @@ pub struct Server {
     pub logs: BTreeMap<StreamName, StreamLog>,
     /// What became of the events, by consumer.
     pub feeds: BTreeMap<Key, Feed>,
+    /// Counts its lives: what belongs to an earlier one is not heard.
+    pub life: u32,
+    /// What feeds have told since the checks looked.
+    pub notices: Vec<(Key, Epoch, Notice)>,
+    /// Pairs to which something happened since the checks looked.
+    pub touched: BTreeSet<Key>,
+    /// The log cannot be read or written.
+    pub is_sick: bool,
     saved: BTreeMap<Key, Saved>,
     unsaved: BTreeSet<Key>,
-    connections: BTreeMap<u64, Connection>,
+    lines: BTreeMap<u64, Line>,
+    seats: BTreeMap<ConsumerId, u64>,
+    due: BTreeMap<Key, Instant>,
     config: Config,
+    limits: Limits,
     seed: u64,
-    /// What feeds have told.
-    pub notices: Vec<(Key, Notice)>,
 }
 
 impl Server {
     /// A server with empty logs.
-    pub fn new(streams: impl IntoIterator<Item = StreamName>, config: Config, seed: u64) -> Self {
+    pub fn new(streams: impl IntoIterator<Item = StreamName>, config: Config, limits: Limits, seed: u64) -> Self {
         Self {
             logs: streams.into_iter().map(|stream| (stream, StreamLog::new())).collect(),
             feeds: BTreeMap::new(),
+            life: 0,
+            notices: Vec::new(),
+            touched: BTreeSet::new(),
+            is_sick: false,
             saved: BTreeMap::new(),
             unsaved: BTreeSet::new(),
-            connections: BTreeMap::new(),
+            lines: BTreeMap::new(),
+            seats: BTreeMap::new(),
+            due: BTreeMap::new(),
             config,
+            limits,
             seed,
-            notices: Vec::new(),
         }
     }
 
-    /// A text arrives on a connection.
-    pub fn handle_text(&mut self, now: Instant, connection: u64, text: &str) -> Vec<Say> {
-        let mut say = Vec::new();
-        let frame = match decode_client(text) {
-            Ok(Decoded::Frame(frame)) => frame,
-            other => panic!("the client wrote what nobody can read: {other:?}: {text}"),
+    // --- connections ---
+
+    /// A WebSocket has opened.
+    pub fn handle_opened(&mut self, now: Instant, connection: u64) {
+        let line = Line {
+            connection: Connection::new(now, self.limits),
+            consumer: None,
+            windows: BTreeMap::new(),
+            subscribed: 0,
         };
-        match (frame, self.connections.get(&connection).map(|held| held.consumer.clone())) {
-            (ClientFrame::Hello(hello), None) => self.welcome(now, connection, hello, &mut say),
-            (ClientFrame::Subscribe(subscribe), Some(consumer)) => self.attach(now, connection, consumer, &subscribe),
-            (ClientFrame::Ack(ack), Some(consumer)) => {
-                self.with_feed((ack.stream.clone(), consumer), |feed| feed.handle_ack(now, &ack));
-            }
-            (ClientFrame::Nack(nack), Some(consumer)) => {
-                self.with_feed((nack.stream.clone(), consumer), |feed| feed.handle_nack(now, &nack));
-            }
-            (ClientFrame::Resend(resend), Some(consumer)) => {
-                self.with_feed((resend.stream.clone(), consumer), |feed| feed.handle_resend(&resend));
-            }
-            (ClientFrame::Ping, Some(_)) => say.push(Say::Send(connection, encode_server(&ServerFrame::Pong), false)),
-            (ClientFrame::Pong, Some(_)) => {}
-            // Words of a connection that was replaced [AW-CONN-5].
-            (_, None) => return say,
-            (frame, _) => panic!("not simulated: {frame:?}"),
+        self.lines.insert(connection, line);
+    }
+
+    /// A text arrives on a connection. `token_life` is how long the token in it still lasts; nothing if it does not.
+    pub fn handle_text(
+        &mut self,
+        now: Instant,
+        connection: u64,
+        text: &str,
+        token_life: impl Fn(Option<&str>) -> Result<Option<Duration>, ()>,
+    ) -> Vec<Say> {
+        let mut say = Vec::new();
+        if let Some(line) = self.lines.get_mut(&connection) {
+            line.connection.handle_text(now, text);
+            self.act(now, connection, &token_life, &mut say);
         }
         self.pump(now, &mut say);
         say
@@ -90,140 +133,371 @@ impl Server {
 
     /// A connection is gone.
     pub fn handle_closed(&mut self, connection: u64) {
-        let Some(Connection { consumer, streams }) = self.connections.remove(&connection) else { return };
-        for stream in streams {
-            let key = (stream, consumer.clone());
-            if let Some(feed) = self.feeds.get_mut(&key) {
-                feed.detach();
-                self.unsaved.insert(key);
-            }
+        let Some(Line { consumer: Some(consumer), windows, .. }) = self.lines.remove(&connection) else { return };
+        // The seat may have a newer occupant, and the feeds with it.
+        if self.seats.get(&consumer) != Some(&connection) {
+            return;
+        }
+        self.seats.remove(&consumer);
+        for stream in windows.into_keys() {
+            self.detach((stream, consumer.clone()));
         }
     }
 
-    /// Whether the connection is known and not replaced.
-    pub fn is_connected(&self, connection: u64) -> bool {
-        self.connections.contains_key(&connection)
+    /// Every connection is asked to go elsewhere.
+    pub fn drain(&mut self, now: Instant, span: Duration) -> Vec<Say> {
+        self.each_connection(now, |connection| connection.handle_drain(now, span))
     }
 
-    /// On which connection a consumer is.
-    pub fn connection_of(&self, consumer: &ConsumerId) -> Option<u64> {
-        self.connections.iter().find(|(_, held)| held.consumer == *consumer).map(|(id, _)| *id)
+    /// Every token is refused from now on.
+    pub fn refuse(&mut self, now: Instant) -> Vec<Say> {
+        self.each_connection(now, |connection| connection.handle_refused("revoked"))
     }
+
+    // --- the logs ---
 
     /// A stream's log has moved.
     pub fn handle_tail(&mut self, now: Instant, stream: &StreamName) -> Vec<Say> {
         let tail = self.logs[stream].tail();
-        for (_, feed) in self.feeds.iter_mut().filter(|((name, _), _)| name == stream) {
+        for (key, feed) in self.feeds.iter_mut().filter(|((name, _), _)| name == stream) {
             feed.handle_tail(now, tail.clone());
+            self.touched.insert(key.clone());
         }
-        let mut say = Vec::new();
-        self.pump(now, &mut say);
-        say
+        self.pumped(now)
     }
+
+    /// What was read, or that it could not be.
+    pub fn handle_page(&mut self, now: Instant, key: &Key, request: &ReadRequest) -> Vec<Say> {
+        let page = (!self.is_sick).then(|| self.logs[&key.0].read(request));
+        self.with_feed(key, |feed| match &page {
+            Some(page) => feed.handle_page(now, request.id, page),
+            None => feed.handle_read_failed(now, request.id),
+        });
+        self.pumped(now)
+    }
+
+    /// What is known of a pair is written down.
+    pub fn handle_saved(&mut self, now: Instant, key: &Key, id: u64) -> Vec<Say> {
+        self.keep(key);
+        self.with_feed(key, |feed| feed.handle_saved(id));
+        self.pumped(now)
+    }
+
+    /// The application was asked to send an event again.
+    pub fn handle_retried(&mut self, now: Instant, key: &Key, seq: Seq, outcome: Result<(), &str>) -> Vec<Say> {
+        self.with_feed(key, |feed| feed.handle_retried(now, seq, outcome));
+        self.pumped(now)
+    }
+
+    /// Something is done to a pair from outside of its connection, if it is known and of the present log.
+    pub fn operate(&mut self, now: Instant, key: &Key, operation: impl FnOnce(&mut Feed, &StreamLog)) -> Vec<Say> {
+        if !self.feeds.contains_key(key) && self.saved.contains_key(key) {
+            self.load(key);
+        }
+        let log = &self.logs[&key.0];
+        if let Some(feed) = self.feeds.get_mut(key).filter(|feed| *feed.tracker().epoch() == log.tail().epoch) {
+            operation(feed, log);
+            self.touched.insert(key.clone());
+        }
+        self.pumped(now)
+    }
+
+    // --- time ---
 
     /// Time has passed.
     pub fn handle_timeout(&mut self, now: Instant) -> Vec<Say> {
-        self.feeds.values_mut().for_each(|feed| feed.handle_timeout(now));
-        let mut say = Vec::new();
-        self.pump(now, &mut say);
-        say
+        let due: Vec<Key> = self.due.iter().filter(|(_, at)| **at <= now).map(|(key, _)| key.clone()).collect();
+        for key in due {
+            self.with_feed(&key, |feed| feed.handle_timeout(now));
+        }
+        self.each_connection(now, |connection| {
+            if connection.poll_timeout().is_some_and(|due| due <= now) {
+                connection.handle_timeout(now);
+            }
+        })
     }
 
     /// When `handle_timeout` is due.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        self.feeds.values().filter_map(Feed::poll_timeout).min()
+        let lines = self.lines.values().filter_map(|line| line.connection.poll_timeout());
+        lines.chain(self.due.values().copied()).min()
     }
+
+    // --- storage ---
 
     /// Writes down what the trackers know.
     pub fn save(&mut self) {
         for key in std::mem::take(&mut self.unsaved) {
-            if let Some(feed) = self.feeds.get(&key) {
-                self.saved.insert(key, feed.tracker().saved());
-            }
+            self.keep(&key);
         }
     }
 
     /// The process dies; what was not saved is gone. The connections die with it.
     pub fn crash(&mut self) -> Vec<u64> {
+        self.life += 1;
         self.feeds.clear();
         self.unsaved.clear();
-        std::mem::take(&mut self.connections).into_keys().collect()
+        self.seats.clear();
+        self.due.clear();
+        std::mem::take(&mut self.lines).into_keys().collect()
     }
 
-    fn welcome(&mut self, now: Instant, connection: u64, hello: Hello, say: &mut Vec<Say>) {
-        let consumer = hello.consumer;
-        let older: Vec<u64> =
-            self.connections.iter().filter(|(_, held)| held.consumer == consumer).map(|(id, _)| *id).collect();
-        for older in older {
-            self.handle_closed(older);
-            say.push(Say::Close(older, 4409));
+    // --- snapshots ---
+
+    /// What a pair's subscription has granted.
+    pub fn window(&self, key: &Key) -> Option<Window> {
+        self.subscription(key).map(|(window, ..)| window)
+    }
+
+    /// Which of all subscriptions a pair's is: its connection's number, and its own on that.
+    pub fn subscription_number(&self, key: &Key) -> Option<(u64, u64)> {
+        self.subscription(key).map(|(_, connection, number)| (connection, number))
+    }
+
+    fn subscription(&self, (stream, consumer): &Key) -> Option<(Window, u64, u64)> {
+        let connection = *self.seats.get(consumer)?;
+        let (window, number) = *self.lines.get(&connection)?.windows.get(stream)?;
+        Some((window, connection, number))
+    }
+
+    // --- inside ---
+
+    fn each_connection(&mut self, now: Instant, mut change: impl FnMut(&mut Connection)) -> Vec<Say> {
+        let mut say = Vec::new();
+        let all: Vec<u64> = self.lines.keys().copied().collect();
+        for connection in all {
+            if let Some(line) = self.lines.get_mut(&connection) {
+                change(&mut line.connection);
+                self.act(now, connection, &|_| Err(()), &mut say);
+            }
         }
-        self.connections.insert(connection, Connection { consumer: consumer.clone(), streams: BTreeSet::new() });
+        self.pump(now, &mut say);
+        say
+    }
+
+    /// Does what a connection decides.
+    fn act(
+        &mut self,
+        now: Instant,
+        id: u64,
+        token_life: &impl Fn(Option<&str>) -> Result<Option<Duration>, ()>,
+        say: &mut Vec<Say>,
+    ) {
+        loop {
+            let Some(line) = self.lines.get_mut(&id) else { return };
+            let Some(action) = line.connection.poll_action() else { return };
+            let consumer = line.consumer.clone();
+            let mine = |stream: &StreamName| (stream.clone(), consumer.clone().expect("it said hello"));
+            match action {
+                Action::Authenticate { consumer, token } => {
+                    self.authenticate(now, id, consumer, token_life(token.as_deref()), say);
+                }
+                Action::Subscribe(subscribe) => {
+                    let key = mine(&subscribe.stream);
+                    line.subscribed += 1;
+                    line.windows.insert(subscribe.stream.clone(), (subscribe.window, line.subscribed));
+                    self.answer(id, &key, say);
+                    self.attach(now, key, &subscribe);
+                }
+                Action::Unsubscribe(stream) => {
+                    let key = mine(&stream);
+                    line.windows.remove(&stream);
+                    self.answer(id, &key, say);
+                    self.detach(key);
+                }
+                Action::Ack(ack) => self.with_feed(&mine(&ack.stream), |feed| must(feed, |f| f.handle_ack(now, &ack))),
+                Action::Nack(nack) => {
+                    self.with_feed(&mine(&nack.stream), |feed| must(feed, |f| f.handle_nack(now, &nack)));
+                }
+                Action::ConfirmRequeued(confirm) => {
+                    self.with_feed(&mine(&confirm.stream), |feed| must(feed, |f| f.handle_confirm(now, &confirm)));
+                }
+                Action::Resend(resend) => {
+                    self.with_feed(&mine(&resend.stream), |feed| must(feed, |f| f.handle_resend(&resend)));
+                }
+                Action::Confirm(confirmation) => unreachable!("the core sends none: {confirmation:?}"),
+                Action::Publish(publish) => self.publish(id, publish, say),
+                Action::Send(frame) => {
+                    line.connection.handle_sent(now);
+                    say.push(Say::Send(id, encode_server(&frame), Kind::Control));
+                }
+                Action::Close { code, reason } => {
+                    assert_ne!(code.0, 4400, "our own client keeps to the protocol: {reason}");
+                    self.handle_closed(id);
+                    say.push(Say::Close(id, code.0));
+                }
+            }
+        }
+    }
+
+    fn authenticate(
+        &mut self,
+        now: Instant,
+        id: u64,
+        consumer: Option<ConsumerId>,
+        life: Result<Option<Duration>, ()>,
+        say: &mut Vec<Say>,
+    ) {
+        let Ok(life) = life else {
+            self.lines.get_mut(&id).expect("a line").connection.handle_refused("the token is not good");
+            return;
+        };
+        if let Some(consumer) = &consumer
+            && let Some(older) = self.seats.insert(consumer.clone(), id)
+            && let Some(line) = self.lines.get_mut(&older)
+        {
+            // [AW-CONN-5]
+            line.connection.handle_replaced();
+            for stream in std::mem::take(&mut line.windows).into_keys() {
+                self.detach((stream, consumer.clone()));
+            }
+            self.act(now, older, &|_| Err(()), say);
+        }
+        let line = self.lines.get_mut(&id).expect("a line");
+        if consumer.is_some() {
+            line.consumer = consumer;
+        }
         let welcome = ServerFrame::Welcome(Welcome {
-            connection: connection.to_string(),
-            consumer: consumer.clone(),
-            heartbeat_ms: 25_000,
-            max_frame_bytes: 256 * 1024,
-            token_expires_in_ms: None,
+            connection: id.to_string(),
+            consumer: line.consumer.clone().expect("it said hello"),
+            heartbeat_ms: self.limits.heartbeat.as_millis() as u32,
+            max_frame_bytes: self.limits.max_frame_bytes as u32,
+            token_expires_in_ms: life.map(Duration::as_millis),
             server: ServerInfo { name: "simulation".into(), version: "0".into() },
         });
-        say.push(Say::Send(connection, encode_server(&welcome), false));
-        for subscribe in hello.subscriptions {
-            self.attach(now, connection, consumer.clone(), &subscribe);
+        line.connection.handle_accepted(now, life, welcome);
+    }
+
+    /// What is owed to a subscription that ends.
+    fn answer(&mut self, id: u64, key: &Key, say: &mut Vec<Say>) {
+        let answers = self.feeds.get_mut(key).map(Feed::take_answers).unwrap_or_default();
+        say.extend(answers.iter().map(|frame| Say::Send(id, frame.encode(&key.0), Kind::Control)));
+    }
+
+    fn attach(&mut self, now: Instant, key: Key, subscribe: &Subscribe) {
+        self.load(&key);
+        let tail = self.logs[&key.0].tail();
+        self.with_feed(&key, |feed| feed.attach(now, subscribe, tail));
+    }
+
+    /// A pair is in memory from now on.
+    fn load(&mut self, key: &Key) {
+        if self.feeds.contains_key(key) {
+            return;
+        }
+        let epoch = self.logs[&key.0].tail().epoch;
+        let tracker = self.saved.get(key).cloned().map_or_else(|| Tracker::new(epoch), Tracker::from_saved);
+        let jitter = chance::stream(self.seed, ("feed", &key.0, &key.1, self.life)).next_u64();
+        self.feeds.insert(key.clone(), Feed::new(key.0.clone(), tracker, self.config, jitter));
+    }
+
+    fn detach(&mut self, key: Key) {
+        self.with_feed(&key, Feed::detach);
+        self.due.remove(&key);
+        self.unsaved.insert(key);
+    }
+
+    fn keep(&mut self, key: &Key) {
+        if let Some(feed) = self.feeds.get(key) {
+            self.saved.insert(key.clone(), feed.tracker().saved());
         }
     }
 
-    fn attach(&mut self, now: Instant, connection: u64, consumer: ConsumerId, subscribe: &Subscribe) {
-        let stream = subscribe.stream.clone();
-        let tail = self.logs[&stream].tail();
-        self.connections.get_mut(&connection).expect("it is connected").streams.insert(stream.clone());
-        let key = (stream.clone(), consumer);
-        let feed = self.feeds.entry(key.clone()).or_insert_with(|| {
-            let tracker = self.saved.get(&key).cloned().map(Tracker::from_saved);
-            self.seed += 1;
-            Feed::new(stream, tracker.unwrap_or_else(|| Tracker::new(tail.epoch.clone())), self.config, self.seed)
-        });
-        feed.attach(now, subscribe, tail);
-    }
-
-    fn with_feed<E: std::fmt::Debug>(&mut self, key: Key, handle: impl FnOnce(&mut Feed) -> Result<(), E>) {
-        if let Some(feed) = self.feeds.get_mut(&key).filter(|feed| feed.is_attached()) {
-            handle(feed).expect("our own client keeps to the protocol");
+    fn with_feed(&mut self, key: &Key, change: impl FnOnce(&mut Feed)) {
+        if let Some(feed) = self.feeds.get_mut(key) {
+            change(feed);
+            self.touched.insert(key.clone());
         }
     }
 
-    /// Drains every feed: frames, reads, notices, what is to be saved.
+    fn publish(&mut self, connection: u64, publish: Publish, say: &mut Vec<Say>) {
+        let Publish { stream, id, .. } = publish;
+        let refuse = |code: ErrorCode| ServerFrame::Rejected {
+            id: id.to_string(),
+            stream: stream.to_string(),
+            code,
+            message: "refused".into(),
+        };
+        let appended = (!self.is_sick)
+            .then(|| self.logs.get_mut(&stream).expect("a stream").append_wanted(&Wanted::new(id.clone())));
+        let answer = match appended {
+            None => refuse(ErrorCode::Unavailable),
+            Some(Appended::Ended) => refuse(ErrorCode::StreamEnded),
+            Some(Appended::New(seq)) => {
+                say.push(Say::Moved(stream.clone()));
+                ServerFrame::Published { id, stream, seq, duplicate: false }
+            }
+            Some(Appended::Known(seq)) => ServerFrame::Published { id, stream, seq, duplicate: true },
+        };
+        say.push(Say::Send(connection, encode_server(&answer), Kind::Control));
+    }
+
+    fn pumped(&mut self, now: Instant) -> Vec<Say> {
+        let mut say = Vec::new();
+        self.pump(now, &mut say);
+        say
+    }
+
+    /// Drains the feeds that were touched.
     fn pump(&mut self, now: Instant, say: &mut Vec<Say>) {
         let mut replaced = Vec::new();
-        for (key, feed) in &mut self.feeds {
-            let connection = self.connections.iter().find(|(_, held)| held.consumer == key.1).map(|(id, _)| *id);
-            loop {
-                if let Some(save) = feed.poll_save() {
-                    self.saved.insert(key.clone(), feed.tracker().saved());
-                    feed.handle_saved(save);
-                }
-                while let Some(frame) = feed.poll_transmit() {
-                    let connection = connection.expect("a feed with frames is attached");
-                    let is_events = matches!(frame, ackwire::deliver::FeedFrame::Events(_));
-                    say.push(Say::Send(connection, frame.encode(&key.0), is_events));
-                }
-                let Some(request) = feed.poll_read() else { break };
-                let page = self.logs[&key.0].read(&request);
-                feed.handle_page(now, request.id, &page);
+        for key in &self.touched {
+            let Some(feed) = self.feeds.get_mut(key) else { continue };
+            let connection = self.seats.get(&key.1).copied();
+            if let Some(save) = feed.poll_save() {
+                say.push(Say::Save(key.clone(), save));
+            }
+            while let Some(frame) = feed.poll_transmit() {
+                let connection = connection.expect("a feed with frames is attached");
+                let line = self.lines.get_mut(&connection).expect("a line for each seat");
+                line.connection.handle_sent(now);
+                let kind = match &frame {
+                    FeedFrame::Events(events) => {
+                        check_frame(events, &self.config);
+                        Kind::Events(key.0.clone(), line.subscribed)
+                    }
+                    FeedFrame::Control(ServerFrame::Subscribed(_)) => Kind::Begins(key.0.clone(), line.subscribed),
+                    FeedFrame::Control(_) => Kind::Control,
+                };
+                say.push(Say::Send(connection, frame.encode(&key.0), kind));
+            }
+            if let Some(request) = feed.poll_read() {
+                say.push(Say::Read(key.clone(), request));
+            }
+            while let Some((seq, attempt)) = feed.poll_retry() {
+                say.push(Say::Retry(key.clone(), seq, attempt));
             }
             while let Some(notice) = feed.poll_notice() {
                 if notice == Notice::EpochChanged {
                     replaced.extend(connection);
                 }
-                self.notices.push((key.clone(), notice));
+                self.notices.push((key.clone(), feed.tracker().epoch().clone(), notice));
             }
             if feed.take_dirty() {
                 self.unsaved.insert(key.clone());
             }
+            match feed.poll_timeout() {
+                Some(at) => self.due.insert(key.clone(), at),
+                None => self.due.remove(key),
+            };
         }
         for connection in replaced {
             self.handle_closed(connection);
             say.push(Say::Close(connection, 1012));
         }
     }
+}
+
+fn must(feed: &mut Feed, handle: impl FnOnce(&mut Feed) -> Result<(), Violation>) {
+    if feed.is_attached() {
+        handle(feed).expect("our own client keeps to the protocol");
+    }
+}
+
+/// [AW-SEND-5]
+fn check_frame(events: &EventsOut, config: &Config) {
+    let count = events.entries.len();
+    assert!(count <= config.frame_events.max(1) as usize, "{count} events in a frame of {}", config.frame_events);
+    let bytes: usize = events.entries.iter().map(|(entry, _)| entry.bytes()).sum();
+    assert!(count <= 1 || bytes <= config.frame_bytes as usize, "{bytes} bytes in a frame of {}", config.frame_bytes);
 }

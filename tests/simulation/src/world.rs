@@ -1,112 +1,133 @@
-//! Tabs, a server, and the network between them, on virtual time.
+//! Everything, on virtual time: what happens next, and who is told.
 
-use ackwire::base::{Duration, Instant, Rng};
-use ackwire::deliver::Reported;
-use ackwire::receive::{Config as ClientConfig, SocketId, SubscribeOptions};
-use ackwire::wire::{ConsumerId, EventId, Priority, Seq, StreamName};
+use ackwire::base::{Duration, Instant};
+use ackwire::deliver::{ReadRequest, Reported};
+use ackwire::wire::{EventId, Priority, Seq, SeqRange, StreamName};
+use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
+use crate::agenda::Agenda;
 use crate::check::Check;
-use crate::profile::Profile;
-use crate::server::{Say, Server};
-use crate::tab::{Handling, Tab, Wish};
+use crate::clock::Clock;
+use crate::conditions::Conditions;
+use crate::network::Network;
+use crate::plan::{Act, Plan};
+use crate::producer::{Batch, Producer};
+use crate::seen::Handling;
+use crate::server::{Key, Kind, Server};
+use crate::tab::Tab;
 
 /// A world's clock does not begin at zero: no rule may rest on it.
-const START_MS: u64 = 1_000_000;
+pub(crate) const START_MS: u64 = 1_000_000;
 
 /// So many steps at one moment are no progress.
 const MAX_STANDSTILL: u32 = 200_000;
 
+/// How often a world that is to settle is looked at.
+const GLANCE_EVERY: Duration = Duration::from_millis(100);
+
+/// What happened, in lines. Whoever holds it can still read it when the story has broken off.
+pub type Trace = Rc<RefCell<Vec<String>>>;
+
 /// Something that will happen.
 #[derive(Debug)]
-enum Event {
-    Opened { tab: usize, life: u32, socket: SocketId, connection: u64 },
+pub(crate) enum Happening {
+    Act(Box<Act>),
+    Opened { connection: u64 },
     ToServer { connection: u64, text: String },
-    ToClient { connection: u64, text: String },
+    ToClient { connection: u64, text: String, kind: Kind },
     ServerClosed { connection: u64 },
     ClientClosed { connection: u64, code: u16 },
-    Handled { tab: usize, life: u32, reader: usize, number: u64, ok: bool },
+    Handled { tab: usize, life: u32, reader: usize, number: u64, handling: Handling },
+    TabTimer { tab: usize, number: u64 },
+    Token { tab: usize, life: u32, answer: Result<String, String> },
+    Connect { tab: usize, life: u32 },
+    ServerTimer { number: u64 },
+    Recovered,
     Save,
-    Trouble,
-    Produce,
-}
-
-/// A socket's two ends.
-#[derive(Clone, Debug)]
-struct Wire {
-    tab: usize,
-    life: u32,
-    socket: SocketId,
-    /// When the last text arrives, in each direction: a WebSocket keeps its order.
-    last_up: Instant,
-    last_down: Instant,
-    /// Nothing gets through, and nobody is told.
-    dead: bool,
-    client_gone: bool,
-    server_gone: bool,
+    Read { life: u32, key: Key, request: ReadRequest },
+    Saved { life: u32, key: Key, id: u64 },
+    Retried { life: u32, key: Key, seq: Seq, attempt: u32 },
+    Request { producer: usize, number: u64, batch: Batch },
+    Answer { producer: usize, number: u64 },
+    AskAgain { producer: usize, number: u64 },
 }
 
 /// Everything. One seed, one story.
 #[derive(Debug)]
 pub struct World {
-    /// The time.
+    /// The true time. Each machine reads a clock of its own.
     pub now: Instant,
     /// The server.
     pub server: Server,
     /// The tabs.
     pub tabs: Vec<Tab>,
-    /// What the network and the handlers do.
-    pub profile: Profile,
-    /// Whether to print what happens, for people.
-    pub trace: bool,
-    rng: Rng,
-    events: BTreeMap<(Instant, u64), Event>,
-    order: u64,
-    wires: BTreeMap<u64, Wire>,
-    next_connection: u64,
+    /// What the network, the handlers, the clocks and the storage do.
+    pub conditions: Conditions,
+    /// What happened, for people; `None` if nobody wants to know.
+    pub trace: Option<Trace>,
+    pub(crate) seed: u64,
+    pub(crate) network: Network,
+    pub(crate) agenda: Agenda<Happening>,
+    pub(crate) check: Check,
+    pub(crate) server_clock: Clock,
+    pub(crate) server_down_until: Instant,
+    pub(crate) server_paused_until: Instant,
+    pub(crate) sick_until: Instant,
+    /// Tabs by their numbers in the plan.
+    pub(crate) numbers: BTreeMap<usize, usize>,
+    pub(crate) streams: Vec<StreamName>,
+    pub(crate) producers: Vec<Producer>,
+    pub(crate) server_timer: u64,
+    pub(crate) server_armed: Option<Instant>,
     produced: u64,
-    server_down_until: Option<Instant>,
     /// Steps since the time last moved.
     standstill: u32,
-    check: Check,
 }
 
 impl World {
     /// A server with these streams, and nobody connected.
-    pub fn new(seed: u64, profile: Profile, streams: &[&str]) -> Self {
-        let streams = streams.iter().map(|name| StreamName::new(name).expect("a stream's name"));
+    pub fn new(seed: u64, conditions: Conditions, streams: &[&str]) -> Self {
+        let streams: Vec<StreamName> =
+            streams.iter().map(|name| StreamName::new(name).expect("a stream's name")).collect();
+        let now = Instant::from_millis(START_MS);
         Self {
-            now: Instant::from_millis(START_MS),
-            server: Server::new(streams, profile.delivery, seed),
+            now,
+            server: Server::new(streams.clone(), conditions.delivery, conditions.limits, seed),
             tabs: Vec::new(),
-            profile,
-            trace: false,
-            rng: Rng::new(seed),
-            events: BTreeMap::new(),
-            order: 0,
-            wires: BTreeMap::new(),
-            next_connection: 1,
-            produced: 0,
-            server_down_until: None,
-            standstill: 0,
+            conditions,
+            trace: None,
+            seed,
+            network: Network::new(seed),
+            agenda: Agenda::new(),
             check: Check::default(),
+            server_clock: Clock::new(now, Instant::from_millis(1_700_000_000_000)),
+            server_down_until: now,
+            server_paused_until: now,
+            sick_until: now,
+            numbers: BTreeMap::new(),
+            streams,
+            producers: Vec::new(),
+            server_timer: 0,
+            server_armed: None,
+            produced: 0,
+            standstill: 0,
         }
     }
 
-    /// A tab that loads now and subscribes.
-    pub fn open_tab(&mut self, consumer: &str, subscribe: Vec<SubscribeOptions>) -> usize {
-        let config = ClientConfig::new(ConsumerId::new(consumer).expect("a consumer's name"));
-        let mut tab = Tab::new(config, subscribe, self.rng.next_u64());
-        tab.load(self.now, self.rng.next_u64());
-        self.tabs.push(tab);
-        let index = self.tabs.len() - 1;
-        self.drain_tab(index);
-        index
+    /// Begins what a plan says.
+    pub fn follow(&mut self, plan: Plan) {
+        self.producers.resize_with(plan.producers, Producer::default);
+        for act in plan.acts {
+            self.at(act.at, Happening::Act(Box::new(act)));
+        }
+        self.at(Duration::ZERO, Happening::Save);
     }
 
-    // --- what a test, or a seed, does ---
+    // --- what a story does ---
 
-    /// A producer appends events.
+    /// A producer appends events, and nothing goes wrong.
     pub fn produce(&mut self, stream: &str, count: usize) {
         for _ in 0..count {
             self.produced += 1;
@@ -115,93 +136,36 @@ impl World {
         }
     }
 
-    /// A producer appends one event.
+    /// A producer appends one event, and nothing goes wrong.
     pub fn append(&mut self, stream: &str, id: EventId, priority: Priority) -> Option<Seq> {
-        let gap = if self.rng.up_to(99) < u64::from(self.profile.sparse) { self.rng.up_to(4) } else { 0 };
-        let (name, log) = self.server.logs.iter_mut().find(|(name, _)| name.as_str() == stream).expect("a stream");
-        let (name, seq) = (name.clone(), log.append(id, priority, gap));
+        let name = StreamName::new(stream).expect("a stream's name");
+        let seq = self.server.logs.get_mut(&name).expect("a stream").append(id, priority, 0);
         self.log_moved(&name);
         seq
     }
 
-    /// A stream is complete.
-    pub fn end(&mut self, stream: &str) {
-        let name = StreamName::new(stream).expect("a stream's name");
-        self.server.logs.get_mut(&name).expect("a stream").end();
-        self.log_moved(&name);
-    }
-
-    /// Retention takes all but the last `keep` events.
-    pub fn trim(&mut self, stream: &str, keep: usize) {
-        let name = StreamName::new(stream).expect("a stream's name");
-        self.server.logs.get_mut(&name).expect("a stream").trim(keep);
-        self.log_moved(&name);
-    }
-
-    /// Both ends notice that the connection is gone; what is under way is lost.
-    pub fn cut(&mut self, tab: usize) {
-        for connection in self.connections_of(tab) {
-            self.note(|| format!("cut {connection}"));
-            self.wire(connection).dead = true;
-            self.at(Duration::ZERO, Event::ServerClosed { connection });
-            self.at(Duration::ZERO, Event::ClientClosed { connection, code: 1006 });
+    /// Has a producer append events, over the network.
+    pub(crate) fn ask(&mut self, producer: usize, batch: Batch) {
+        if self.producers[producer].push(batch) {
+            self.request(producer);
         }
-    }
-
-    /// Nothing gets through any more, and nobody is told.
-    pub fn half_open(&mut self, tab: usize) {
-        for connection in self.connections_of(tab) {
-            self.note(|| format!("half-open {connection}"));
-            self.wire(connection).dead = true;
-        }
-    }
-
-    /// The page is reloaded: handlers and what was not stored are gone.
-    pub fn reload(&mut self, tab: usize) {
-        self.note(|| format!("reload tab {tab}"));
-        for connection in self.connections_of(tab) {
-            self.wire(connection).client_gone = true;
-            self.at(Duration::ZERO, Event::ServerClosed { connection });
-        }
-        self.tabs[tab].load(self.now, self.rng.next_u64());
-        self.drain_tab(tab);
-    }
-
-    /// The server is killed and comes back after `down`. What its trackers had not saved is gone; of its logs, the last
-    /// `lost` events of each.
-    pub fn crash_server(&mut self, down: Duration, lost: usize) {
-        self.note(|| format!("server crash, {lost} events lost"));
-        for connection in self.server.crash() {
-            let wire = self.wire(connection);
-            wire.server_gone = true;
-            wire.dead = true;
-            self.at(Duration::ZERO, Event::ClientClosed { connection, code: 1006 });
-        }
-        if lost > 0 {
-            self.server.logs.values_mut().for_each(|log| log.lose_tail(lost));
-        }
-        self.server_down_until = Some(self.now + down);
-    }
-
-    /// The network is back, or the page visible.
-    pub fn wake(&mut self, tab: usize) {
-        let now = self.now;
-        self.tabs[tab].session.handle_wake(now);
-        self.drain_tab(tab);
-    }
-
-    /// Begins what the profile brings about by itself, until `heal`.
-    pub fn unleash(&mut self) {
-        self.at(Duration::ZERO, Event::Trouble);
-        self.at(Duration::ZERO, Event::Produce);
-        self.at(Duration::ZERO, Event::Save);
     }
 
     /// From now on the network is good and every handler succeeds at once.
     pub fn heal(&mut self) {
         self.note(|| "heal".into());
-        self.profile = self.profile.healed();
-        self.server_down_until = None;
+        self.conditions = self.conditions.healed();
+        self.server_down_until = self.now;
+        self.sick_until = self.now;
+        self.server.is_sick = false;
+        for tab in 0..self.tabs.len() {
+            let now = self.tabs[tab].clock.read(self.now);
+            for stream in self.tabs[tab].streams().cloned().collect::<Vec<_>>() {
+                self.tabs[tab].resubscribe(now, &stream);
+            }
+            self.tabs[tab].armed = None;
+            self.drain_tab(tab);
+        }
     }
 
     // --- time ---
@@ -217,336 +181,215 @@ impl World {
     pub fn run_until_settled(&mut self, at_most: Duration) -> bool {
         let end = self.now + at_most;
         while !self.is_settled() {
-            if !self.step(end) {
+            if self.now >= end {
                 return false;
             }
+            self.run_for(GLANCE_EVERY);
         }
         true
     }
 
     /// Everything in the logs is applied, lost or dead for every tab's streams, and the server knows it.
     pub fn is_settled(&self) -> bool {
-        self.tabs.iter().filter(|tab| !tab.is_replaced()).all(|tab| {
-            tab.readers.iter().all(|reader| {
-                let tail = self.server.logs[&reader.stream].tail();
-                let feed = self.server.feeds.get(&(reader.stream.clone(), tab.consumer.clone()));
-                let delivered = tab.session.position(reader.subscription);
-                let here = delivered.is_some_and(|at| {
-                    at.epoch.as_ref() == Some(&tail.epoch) && at.confirmed >= tail.head && at.delivered >= tail.head
-                });
-                let there = feed.is_some_and(|feed| {
-                    feed.is_attached()
-                        && *feed.tracker().epoch() == tail.epoch
-                        && feed.tracker().unsettled() == 0
-                        && feed.sent_upto() >= Some(tail.head)
-                        && feed.outstanding() == 0
-                        && feed.tracker().reported() == Reported { received: tail.head, delivered: tail.head }
-                });
-                here && there
-            })
-        })
+        let is_settled = |tab: &Tab| {
+            let answered = tab.publications.iter().all(|publication| publication.answers > 0);
+            answered && tab.streams().all(|stream| self.is_stream_settled(tab, stream))
+        };
+        self.producers.iter().all(Producer::is_idle)
+            && self.tabs.iter().filter(|tab| !tab.is_replaced()).all(is_settled)
+    }
+
+    fn is_stream_settled(&self, tab: &Tab, stream: &StreamName) -> bool {
+        let key = (stream.clone(), tab.consumer.clone());
+        let (tail, feed) = (self.server.logs[stream].tail(), self.server.feeds.get(&key));
+        let Some(reader) = tab.reader(stream) else { return false };
+        let position = reader.subscription.and_then(|subscription| tab.session.position(subscription));
+        let here = position.is_some_and(|at| {
+            // What somebody else has vouched for may still wait in the page that failed to apply it, and the page need not
+            // hear of what it does not want.
+            let open = SeqRange::new(at.confirmed, tail.head);
+            let confirmed = self.check.is_accounted(&self.server.logs[stream], tab, stream, open);
+            at.epoch.as_ref() == Some(&tail.epoch) && confirmed
+        });
+        let there = feed.is_some_and(|feed| {
+            feed.is_attached()
+                && *feed.tracker().epoch() == tail.epoch
+                && feed.tracker().unsettled() == 0
+                && feed.sent_upto() >= Some(tail.head)
+                && feed.outstanding() == 0
+                && feed.tracker().reported() == Reported { received: tail.head, delivered: tail.head }
+        });
+        // Nobody waits for a handler that hangs on what somebody else has vouched for.
+        let is_idle = reader.pending().all(|event| self.check.has_vouched(&key, &event.id));
+        here && there && is_idle
     }
 
     /// The rest that only holds once everything has settled; the others are checked after every step.
     pub fn check_settled(&mut self) {
-        let check = std::mem::take(&mut self.check);
-        check.settled(self);
-        self.check = check;
+        self.check.settled(&self.server, &self.tabs);
+    }
+
+    /// What is not settled, in words.
+    pub fn unsettled(&self) -> String {
+        let waiting = self.producers.iter().filter(|producer| !producer.is_idle()).count();
+        let tabs = self.tabs.iter().filter(|tab| !tab.is_replaced());
+        let lines = tabs.flat_map(|tab| {
+            let open = tab.streams().filter(|stream| !self.is_stream_settled(tab, stream));
+            open.map(|stream| {
+                let feed = self.server.feeds.get(&(stream.clone(), tab.consumer.clone()));
+                let feed = feed
+                    .map(|feed| (feed.is_attached(), feed.tracker().unsettled(), feed.sent_upto(), feed.outstanding()));
+                let held = tab.session.stats().subscriptions.into_iter().find(|held| held.stream == *stream);
+                let tail = self.server.logs[stream].tail();
+                format!(
+                    "\n{} ({:?}), {stream}: {tail:?}, feed (attached, unsettled, sent, out) {feed:?}, page {held:?}",
+                    tab.consumer,
+                    tab.session.state()
+                )
+            })
+        });
+        format!("{waiting} producers wait{}", lines.collect::<String>())
     }
 
     fn step(&mut self, end: Instant) -> bool {
-        let event = self.events.first_key_value().map(|((at, _), _)| *at);
-        let server = self.server.poll_timeout().filter(|_| self.server_is_up());
-        let tab = self.tabs.iter().filter_map(|tab| tab.session.poll_timeout()).min();
-        let Some(at) = [event, server, tab].into_iter().flatten().min().filter(|at| *at <= end) else { return false };
-        self.standstill = if at > self.now { 0 } else { self.standstill + 1 };
+        let Some((place, happening)) = self.agenda.pop_until(end) else { return false };
+        self.standstill = if place.0 > self.now { 0 } else { self.standstill + 1 };
         assert!(self.standstill < MAX_STANDSTILL, "the two ends keep each other busy, and no time passes");
-        self.now = self.now.max(at);
-        if event == Some(at) {
-            if let Some((_, event)) = self.events.pop_first() {
-                self.happen(event);
-            }
-        } else if server == Some(at) {
-            let say = self.server.handle_timeout(self.now);
-            self.say(say);
-        } else if let Some(index) = self.tabs.iter().position(|tab| tab.session.poll_timeout() == Some(at)) {
-            let now = self.now;
-            self.tabs[index].session.handle_timeout(now);
-            self.drain_tab(index);
+        self.now = self.now.max(place.0);
+        match self.put_off_until(&happening) {
+            Some(until) if until > self.now => self.agenda.put_off(until, place, happening),
+            _ => self.happen(happening),
         }
-        let mut check = std::mem::take(&mut self.check);
-        check.step(self);
-        self.check = check;
+        self.arm_server();
         true
     }
 
-    fn happen(&mut self, event: Event) {
-        match event {
-            Event::Opened { tab, life, socket, connection } => {
-                if self.tabs[tab].life == life && !self.wire(connection).client_gone {
-                    let now = self.now;
-                    self.tabs[tab].session.handle_open(now, socket);
-                    self.drain_tab(tab);
-                }
+    /// What is frozen, stalled or paused hears of things later.
+    fn put_off_until(&mut self, happening: &Happening) -> Option<Instant> {
+        match happening {
+            Happening::Opened { connection } | Happening::ClientClosed { connection, .. } => {
+                let tab = self.network.wire(*connection).tab;
+                Some(self.tabs[tab].frozen_until)
             }
-            Event::ToServer { connection, text } => {
-                let wire = self.wire(connection);
-                if !wire.dead && !wire.server_gone && self.server_is_up() {
-                    self.note(|| format!("→ {connection} {text}"));
-                    let say = self.server.handle_text(self.now, connection, &text);
-                    self.say(say);
-                }
+            Happening::ToClient { connection, .. } => {
+                let wire = self.network.wire(*connection);
+                Some(wire.stalled_until.max(self.tabs[wire.tab].frozen_until))
             }
-            Event::ToClient { connection, text } => {
-                let Wire { tab, life, socket, dead, client_gone, .. } = *self.wire(connection);
-                if !dead && !client_gone && self.tabs[tab].life == life {
-                    self.note(|| format!("← {connection} {text}"));
-                    let now = self.now;
-                    self.tabs[tab].handle_text(now, socket, &text);
-                    self.drain_tab(tab);
-                }
+            Happening::ToServer { connection, .. } => {
+                Some(self.network.wire(*connection).stalled_until.max(self.server_paused_until))
             }
-            Event::ServerClosed { connection } => {
-                self.wire(connection).server_gone = true;
+            Happening::Handled { tab, .. }
+            | Happening::TabTimer { tab, .. }
+            | Happening::Token { tab, .. }
+            | Happening::Connect { tab, .. } => Some(self.tabs[*tab].frozen_until),
+            Happening::ServerClosed { .. }
+            | Happening::ServerTimer { .. }
+            | Happening::Save
+            | Happening::Read { .. }
+            | Happening::Saved { .. }
+            | Happening::Retried { .. }
+            | Happening::Request { .. } => Some(self.server_paused_until),
+            Happening::Act(_) | Happening::Recovered | Happening::Answer { .. } | Happening::AskAgain { .. } => None,
+        }
+    }
+
+    fn happen(&mut self, happening: Happening) {
+        match happening {
+            Happening::Act(act) => {
+                self.note(|| format!("#{} {:?}", act.place, act.what));
+                self.perform(act.what);
+            }
+            Happening::Opened { connection } => self.opened(connection),
+            Happening::ToServer { connection, text } => self.reach_server(connection, &text),
+            Happening::ToClient { connection, text, kind } => self.reach_client(connection, &text, &kind),
+            Happening::ServerClosed { connection } => {
+                self.network.wire(connection).server_gone = true;
                 self.server.handle_closed(connection);
             }
-            Event::ClientClosed { connection, code } => {
-                let Wire { tab, life, socket, client_gone, .. } = *self.wire(connection);
-                self.wire(connection).client_gone = true;
-                if !client_gone && self.tabs[tab].life == life {
-                    let now = self.now;
-                    self.tabs[tab].session.handle_closed(now, socket, code, "");
-                    self.drain_tab(tab);
-                }
-            }
-            Event::Handled { tab, life, reader, number, ok } => {
-                let now = self.now;
-                self.tabs[tab].finish(now, life, reader, number, ok);
-                self.drain_tab(tab);
-            }
-            Event::Save => {
-                self.server.save();
-                self.at(self.profile.save_every, Event::Save);
-            }
-            Event::Produce => {
-                if let Some(every) = self.profile.produce_every {
-                    let streams: Vec<StreamName> = self.server.logs.keys().cloned().collect();
-                    let stream = &streams[self.rng.up_to(streams.len() as u64 - 1) as usize];
-                    let count = 1 + self.rng.up_to(self.profile.burst);
-                    self.produce(stream, count as usize);
-                    let wait = Duration::from_millis(self.rng.up_to(every.as_millis() * 2));
-                    self.at(wait, Event::Produce);
-                }
-            }
-            Event::Trouble => {
-                if let Some(every) = self.profile.trouble_every {
-                    self.trouble();
-                    let wait = Duration::from_millis(self.rng.up_to(every.as_millis() * 2));
-                    self.at(wait, Event::Trouble);
-                }
-            }
-        }
-    }
-
-    /// One thing goes wrong.
-    fn trouble(&mut self) {
-        let tab = self.rng.up_to(self.tabs.len() as u64 - 1) as usize;
-        let Some(trouble) = self.profile.troubles.get(self.rng.up_to(self.profile.troubles.len() as u64 - 1) as usize)
-        else {
-            return;
-        };
-        match *trouble {
-            Trouble::Cut => self.cut(tab),
-            Trouble::HalfOpen => self.half_open(tab),
-            Trouble::Reload => self.reload(tab),
-            Trouble::Wake => self.wake(tab),
-            Trouble::Crash => {
-                let down = Duration::from_millis(self.rng.up_to(3000));
-                self.crash_server(down, 0);
-            }
-            Trouble::CrashLosing => {
-                let (down, lost) = (Duration::from_millis(self.rng.up_to(3000)), self.rng.up_to(5) as usize);
-                self.crash_server(down, lost);
-            }
-            Trouble::Trim => {
-                let streams: Vec<StreamName> = self.server.logs.keys().cloned().collect();
-                let stream = &streams[self.rng.up_to(streams.len() as u64 - 1) as usize];
-                let keep = self.rng.up_to(20) as usize;
-                self.trim(stream, keep);
-            }
-            Trouble::Repeat => {
-                // A producer that had no answer appends again, under the same id.
-                let again = 1 + self.rng.up_to(self.produced.max(1) - 1);
-                let streams: Vec<StreamName> = self.server.logs.keys().cloned().collect();
-                let stream = &streams[self.rng.up_to(streams.len() as u64 - 1) as usize];
-                self.append(stream, EventId::new(&format!("id{again}")).expect("an id"), Priority::Normal);
-            }
-        }
-    }
-
-    // --- the network ---
-
-    fn drain_tab(&mut self, tab: usize) {
-        loop {
-            let wishes = self.tabs[tab].drain();
-            if wishes.is_empty() {
-                return;
-            }
-            let life = self.tabs[tab].life;
-            for wish in wishes {
-                match wish {
-                    Wish::Open(socket) => self.open(tab, life, socket),
-                    Wish::Send(socket, text) => self.send_up(tab, life, socket, text),
-                    Wish::Close(socket) => self.close_from_client(tab, life, socket),
-                    Wish::Token => {
-                        let now = self.now;
-                        self.tabs[tab].session.handle_token(now, Some("token".into()));
-                    }
-                    Wish::Handle(reader, number) => {
-                        let (after, ok) = match self.profile.handling(&mut self.rng) {
-                            Handling::Succeeds(after) => (after, true),
-                            Handling::Throws(after) => (after, false),
-                            Handling::Hangs => continue,
-                        };
-                        self.at(after, Event::Handled { tab, life, reader, number, ok });
-                    }
-                }
-            }
-        }
-    }
-
-    fn open(&mut self, tab: usize, life: u32, socket: SocketId) {
-        let connection = self.next_connection;
-        self.next_connection += 1;
-        let now = self.now;
-        let fresh = Wire {
-            tab,
-            life,
-            socket,
-            last_up: now,
-            last_down: now,
-            dead: false,
-            client_gone: false,
-            server_gone: false,
-        };
-        self.wires.insert(connection, fresh);
-        let delay = self.profile.delay(&mut self.rng);
-        if self.server_is_up() {
-            self.at(delay, Event::Opened { tab, life, socket, connection });
-        } else {
-            self.wire(connection).dead = true;
-            self.at(delay, Event::ClientClosed { connection, code: 1006 });
-        }
-    }
-
-    fn send_up(&mut self, tab: usize, life: u32, socket: SocketId, text: String) {
-        let delay = self.profile.delay(&mut self.rng);
-        let now = self.now;
-        let Some((&connection, wire)) =
-            self.wires.iter_mut().rev().find(|(_, wire)| wire.tab == tab && wire.life == life && wire.socket == socket)
-        else {
-            return;
-        };
-        wire.last_up = wire.last_up.max(now + delay);
-        let at = wire.last_up;
-        self.push(at, Event::ToServer { connection, text });
-    }
-
-    fn close_from_client(&mut self, tab: usize, life: u32, socket: SocketId) {
-        for connection in self.connections_of(tab) {
-            let wire = self.wire(connection);
-            if wire.life == life && wire.socket == socket {
+            Happening::ClientClosed { connection, code } => {
+                let wire = self.network.wire(connection);
+                let (tab, life, socket, is_gone) = (wire.tab, wire.life, wire.socket, wire.client_gone);
                 wire.client_gone = true;
-                let at = wire.last_up;
-                if !wire.dead {
-                    self.push(at, Event::ServerClosed { connection });
+                if !is_gone && self.tabs[tab].life == life {
+                    self.note(|| format!("closed {connection} {code}"));
+                    self.with_tab(tab, |tab, now| tab.session.handle_closed(now, socket, code, ""));
                 }
             }
-        }
-    }
-
-    fn say(&mut self, say: Vec<Say>) {
-        for say in say {
-            match say {
-                Say::Close(connection, code) => {
-                    let at = self.wire(connection).last_down.max(self.now);
-                    self.wire(connection).server_gone = true;
-                    self.push(at, Event::ClientClosed { connection, code });
-                }
-                Say::Send(connection, text, is_events) => {
-                    let delay = self.profile.delay(&mut self.rng);
-                    let copies = if is_events { self.profile.copies(&mut self.rng) } else { 1 };
-                    for _ in 0..copies {
-                        let late = if is_events { self.profile.overtake(&mut self.rng) } else { Duration::ZERO };
-                        let now = self.now;
-                        let wire = self.wire(connection);
-                        let at = wire.last_down.max(now + delay);
-                        if late == Duration::ZERO {
-                            wire.last_down = at;
-                        }
-                        // What is late was held back behind the socket, not in it: later frames overtake it.
-                        self.push(at + late, Event::ToClient { connection, text: text.clone() });
+            Happening::Handled { tab, life, reader, number, handling } => {
+                self.with_tab(tab, |tab, now| tab.finish(now, life, reader, number, handling));
+            }
+            Happening::TabTimer { tab, number } => {
+                if self.tabs[tab].timer == number {
+                    let early = self.tabs[tab].armed.take().filter(|(_, early)| *early);
+                    self.with_tab(tab, |tab, now| tab.session.handle_timeout(now));
+                    if let Some((due, _)) = early
+                        && self.tabs[tab].session.poll_timeout() == Some(due)
+                    {
+                        self.arm_exactly(tab, due);
                     }
                 }
             }
+            Happening::Token { tab, life, answer } => {
+                if self.tabs[tab].life == life {
+                    self.with_tab(tab, |tab, now| match answer {
+                        Ok(token) => tab.session.handle_token(now, Some(token)),
+                        Err(message) => tab.session.handle_token_failed(now, message),
+                    });
+                }
+            }
+            Happening::Connect { tab, life } => {
+                if self.tabs[tab].life == life && !self.tabs[tab].is_replaced() {
+                    self.with_tab(tab, |tab, now| tab.session.connect(now));
+                }
+            }
+            Happening::ServerTimer { number } => {
+                if self.server_timer == number {
+                    self.server_armed = None;
+                    self.with_server(Server::handle_timeout);
+                }
+            }
+            Happening::Recovered => self.server.is_sick = self.sick_until > self.now,
+            Happening::Save => {
+                if self.server_is_up() && !self.server.is_sick {
+                    self.server.save();
+                }
+                self.at(self.conditions.save_every, Happening::Save);
+            }
+            Happening::Read { life, key, request } => {
+                self.of_life(life, |server, now| server.handle_page(now, &key, &request));
+            }
+            Happening::Saved { life, key, id } => {
+                if self.server.is_sick {
+                    self.at(Duration::from_millis(100), Happening::Saved { life, key, id });
+                } else {
+                    self.of_life(life, |server, now| server.handle_saved(now, &key, id));
+                }
+            }
+            Happening::Retried { life, key, seq, attempt } => self.retried(life, key, seq, attempt),
+            Happening::Request { producer, number, batch } => self.requested(producer, number, &batch),
+            Happening::Answer { producer, number } => {
+                if self.producers[producer].awaits(number) {
+                    self.producers[producer].handle_answer();
+                    self.request(producer);
+                }
+            }
+            Happening::AskAgain { producer, number } => {
+                if self.producers[producer].awaits(number) {
+                    self.request(producer);
+                }
+            }
         }
     }
 
-    fn log_moved(&mut self, stream: &StreamName) {
-        if self.server_is_up() {
-            let say = self.server.handle_tail(self.now, stream);
-            self.say(say);
+    // --- small change ---
+
+    pub(crate) fn at(&mut self, after: Duration, happening: Happening) {
+        self.agenda.push(self.now + after, happening);
+    }
+
+    pub(crate) fn note(&mut self, what: impl FnOnce() -> String) {
+        if let Some(trace) = &self.trace {
+            trace.borrow_mut().push(format!("{:>8} {}", self.now.as_millis() - START_MS, what()));
         }
     }
-
-    fn server_is_up(&self) -> bool {
-        self.server_down_until.is_none_or(|until| until <= self.now)
-    }
-
-    /// Connections whose client has not gone.
-    fn connections_of(&self, tab: usize) -> Vec<u64> {
-        let life = self.tabs[tab].life;
-        let mine = |wire: &Wire| wire.tab == tab && wire.life == life && !wire.client_gone;
-        self.wires.iter().filter(|(_, wire)| mine(wire)).map(|(id, _)| *id).collect()
-    }
-
-    fn wire(&mut self, connection: u64) -> &mut Wire {
-        self.wires.get_mut(&connection).expect("a wire for each connection")
-    }
-
-    fn at(&mut self, after: Duration, event: Event) {
-        self.push(self.now + after, event);
-    }
-
-    fn push(&mut self, at: Instant, event: Event) {
-        self.order += 1;
-        self.events.insert((at, self.order), event);
-    }
-
-    fn note(&self, what: impl FnOnce() -> String) {
-        if self.trace {
-            println!("{:>8} {}", self.now.as_millis() - START_MS, what());
-        }
-    }
-}
-
-/// What can go wrong by itself.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Trouble {
-    /// A connection breaks.
-    Cut,
-    /// A connection dies without a word.
-    HalfOpen,
-    /// A page is reloaded.
-    Reload,
-    /// A page wakes.
-    Wake,
-    /// The server is killed.
-    Crash,
-    /// The server is killed, and its log loses its tail.
-    CrashLosing,
-    /// Retention takes events.
-    Trim,
-    /// A producer repeats an id.
-    Repeat,
 }

@@ -1,38 +1,63 @@
 //! A fixed number of seeds of each profile, so that every change meets them. More: the `simulate` command.
 
-use ackwire_simulation::{Profile, simulate};
+use ackwire_simulation::{Profile, Report, Story, attempt, explain};
 
-/// Each test covers the seeds of one profile, so that a failure names it; the seed is in the panic's output.
+/// Each test covers the seeds of one profile, so that a failure names it.
 fn run(name: &str, seeds: u64) {
-    let profile = Profile::all().into_iter().find(|profile| profile.name == name).expect("a profile");
+    let profile = Profile::named(name).expect("a profile");
+    let mut total = Report::default();
     for seed in 0..seeds {
-        println!("seed {seed}: replay with `simulate --seeds {seed}..{} --profile {name} --trace`", seed + 1);
-        let report = simulate(seed, &profile, false);
-        assert!(report.applied > 0, "seed {seed} applied nothing");
+        let story = Story::new(seed, profile);
+        match attempt(&story) {
+            Ok(report) => total.add(&report),
+            Err(violation) => panic!("{}", explain(&story, &violation)),
+        }
     }
+    assert!(total.applied > seeds && total.acts > seeds, "almost nothing happened: {total:?}");
 }
 
 #[test]
 fn flaky() {
-    run("flaky", 300);
+    run("flaky", 250);
 }
 
 #[test]
-fn fanout() {
-    run("fanout", 300);
+fn network() {
+    run("network", 250);
 }
 
 #[test]
 fn handlers() {
-    run("handlers", 600);
+    run("handlers", 250);
 }
 
 #[test]
 fn operations() {
-    run("operations", 300);
+    run("operations", 250);
+}
+
+#[test]
+fn logs() {
+    run("logs", 250);
+}
+
+#[test]
+fn clocks() {
+    run("clocks", 250);
+}
+
+#[test]
+fn pages() {
+    run("pages", 250);
 }
 
 #[test]
 fn everything() {
-    run("everything", 600);
+    run("everything", 700);
+}
+
+#[test]
+fn a_story_is_the_same_each_time_it_is_told() {
+    let story = Story::new(4, Profile::named("everything").expect("a profile"));
+    assert_eq!(ackwire_simulation::trace(&story), ackwire_simulation::trace(&story));
 }

@@ -1,0 +1,68 @@
+//! What a consumer knows of a stream, over all its tabs and page lives.
+
+use ackwire::base::RangeSet;
+use ackwire::wire::{Epoch, EventId, Seq, SeqRange};
+use std::collections::{BTreeMap, HashSet};
+
+#[derive(Debug, Default)]
+pub struct Account {
+    /// By id: an event stays applied in whatever log it comes again.
+    applied: HashSet<EventId>,
+    /// Of these, or of others, somebody else has said that they are applied.
+    vouched: HashSet<EventId>,
+    logs: BTreeMap<Epoch, Of>,
+}
+
+/// Of one incarnation of the log.
+#[derive(Debug, Default)]
+struct Of {
+    /// Told to be lost.
+    lost: RangeSet,
+    /// Passed over by wish: `from: "now"`.
+    passed: RangeSet,
+    /// Acks up to here were looked at.
+    acked: Seq,
+}
+
+impl Account {
+    pub fn apply(&mut self, id: EventId) {
+        self.applied.insert(id);
+    }
+
+    pub fn vouch(&mut self, id: EventId) {
+        self.vouched.insert(id);
+    }
+
+    pub fn lose(&mut self, epoch: &Epoch, range: SeqRange) {
+        self.logs.entry(epoch.clone()).or_default().lost.insert(range);
+    }
+
+    pub fn pass(&mut self, epoch: &Epoch, upto: Seq) {
+        let passed = &mut self.logs.entry(epoch.clone()).or_default().passed;
+        SeqRange::new(Seq::ZERO, upto).into_iter().for_each(|range| passed.insert(range));
+    }
+
+    /// By the page, or as somebody else has said.
+    pub fn has_applied(&self, id: &EventId) -> bool {
+        self.applied.contains(id) || self.has_vouched(id)
+    }
+
+    pub fn has_vouched(&self, id: &EventId) -> bool {
+        self.vouched.contains(id)
+    }
+
+    /// Whether the consumer knows what became of an event.
+    pub fn has(&self, epoch: &Epoch, seq: Seq, id: &EventId) -> bool {
+        let told = |of: &Of| of.lost.contains(seq) || of.passed.contains(seq);
+        self.has_applied(id) || self.logs.get(epoch).is_some_and(told)
+    }
+
+    pub fn acked(&self, epoch: &Epoch) -> Seq {
+        self.logs.get(epoch).map_or(Seq::ZERO, |of| of.acked)
+    }
+
+    pub fn note_acked(&mut self, epoch: &Epoch, upto: Seq) {
+        let acked = &mut self.logs.entry(epoch.clone()).or_default().acked;
+        *acked = (*acked).max(upto);
+    }
+}

@@ -1,0 +1,215 @@
+//! The promise, as checks: after every step of whatever it touched, and once everything has settled.
+
+mod account;
+mod life;
+mod reports;
+
+use ackwire::deliver::{self, Notice};
+use ackwire::receive::{State, Stats, SubscribeOptions};
+use ackwire::wire::{Ack, ConsumerId, Epoch, Event, EventId, From, MAX_RANGES, Seq, SeqRange, StreamName};
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::log::StreamLog;
+use crate::server::Server;
+use crate::tab::Tab;
+use account::Account;
+use life::Life;
+use reports::Reports;
+
+/// What the checks remember, so that each looks only at what is new.
+#[derive(Debug, Default)]
+pub struct Check {
+    lives: BTreeMap<(usize, u32, usize), Life>,
+    accounts: BTreeMap<(StreamName, ConsumerId), Account>,
+    /// What failed for good, as the server decided.
+    dead: BTreeSet<(StreamName, ConsumerId, Epoch, Seq)>,
+    reports: Reports,
+}
+
+/// How many events a client may hold behind a gap, in windows [AW-RECV-4].
+const HELD_WINDOWS: u32 = 4;
+/// Most events of a frame.
+const MAX_FRAME_EVENTS: u32 = 64;
+/// Most entries of a tracker's memory: its bounds, and what a window and a log of this size can bring.
+const MAX_ENTRIES: usize = 4_000;
+
+impl Check {
+    /// After something happened in a tab.
+    pub fn tab(&mut self, server: &Server, index: usize, tab: &mut Tab) {
+        let stats = tab.session.stats();
+        let link = (tab.session.state() == State::Connected).then_some(stats.connections);
+        for place in 0..tab.readers.len() {
+            let reader = &tab.readers[place];
+            if !self.lives.contains_key(&(index, tab.life, place)) {
+                let earlier = (0..place).rev().find(|earlier| tab.readers[*earlier].stream == reader.stream);
+                let earlier = earlier.and_then(|earlier| self.lives.get(&(index, tab.life, earlier)));
+                self.lives.insert((index, tab.life, place), Life::after(earlier, reader));
+            }
+            let life = self.lives.get_mut(&(index, tab.life, place)).expect("it was put there");
+            if life.has_news(reader) {
+                let key = (reader.stream.clone(), tab.consumer.clone());
+                let account = self.accounts.entry(key.clone()).or_default();
+                life.look(reader, &server.logs[&reader.stream], account, |epoch, seq| {
+                    self.dead.contains(&(key.0.clone(), key.1.clone(), epoch.clone(), seq))
+                });
+            }
+            if reader.subscription.is_some() {
+                let held = stats.subscriptions.iter().find(|held| held.stream == reader.stream);
+                let at = &held.expect("a subscription").positions;
+                life.look_at_positions(at, reader, link);
+                self.reports.note(&(reader.stream.clone(), tab.consumer.clone()), at);
+            }
+        }
+        for (stream, at) in std::mem::take(&mut tab.stood) {
+            self.reports.note(&(stream, tab.consumer.clone()), &at);
+        }
+        bounds(tab, &stats);
+        for ack in std::mem::take(&mut tab.acks) {
+            self.ack(server, tab, &ack);
+        }
+    }
+
+    /// After something happened in the server.
+    pub fn server(&mut self, server: &mut Server) {
+        for (key, epoch, notice) in std::mem::take(&mut server.notices) {
+            match notice {
+                Notice::Dead { seq, .. } => drop(self.dead.insert((key.0, key.1, epoch, seq))),
+                Notice::Confirmed { seq, id, .. } => {
+                    let account = self.accounts.entry(key.clone()).or_default();
+                    assert!(
+                        account.has_applied(&id),
+                        "{}, {}: {seq} ({id}) is confirmed and was never applied",
+                        key.1,
+                        key.0
+                    );
+                }
+                _ => {}
+            }
+        }
+        for key in std::mem::take(&mut server.touched) {
+            let Some(feed) = server.feeds.get(&key) else { continue };
+            let footprint = feed.tracker().footprint();
+            assert!(footprint <= MAX_ENTRIES, "{key:?}: a tracker of {footprint} entries");
+            if let Some(number) = server.subscription_number(&key).filter(|_| feed.is_attached()) {
+                self.reports.look(&key, feed, number);
+            }
+            // [AW-SEND-3]
+            let Some(window) = server.window(&key).filter(|_| feed.is_attached()) else { continue };
+            let out = feed.outstanding();
+            assert!(out <= window.events as usize, "{key:?}: {out} events out, the window is {window:?}");
+        }
+    }
+
+    /// Somebody else than the consumer's page has said that it has applied this.
+    pub fn vouched(&mut self, key: (StreamName, ConsumerId), id: &EventId) {
+        let account = self.accounts.entry(key).or_default();
+        account.vouch(id.clone());
+    }
+
+    /// Whether somebody has said so of this event.
+    pub fn has_vouched(&self, key: &(StreamName, ConsumerId), id: &EventId) -> bool {
+        self.accounts.get(key).is_some_and(|account| account.has_vouched(id))
+    }
+
+    /// Whether the consumer knows what became of every event in a range of the present log.
+    pub fn is_accounted(&self, log: &StreamLog, tab: &Tab, stream: &StreamName, range: Option<SeqRange>) -> bool {
+        let Some(account) = self.accounts.get(&(stream.clone(), tab.consumer.clone())) else { return range.is_none() };
+        let (epoch, options) = (log.tail().epoch, tab.options(stream));
+        let mut events = range.into_iter().flat_map(|range| log.ever_in(&epoch, range));
+        events.all(|(seq, id)| !is_type_wanted(options, seq) || account.has(&epoch, seq, id))
+    }
+
+    /// Once everything has settled.
+    pub fn settled(&self, server: &Server, tabs: &[Tab]) {
+        for tab in tabs.iter().filter(|tab| !tab.is_replaced()) {
+            for publication in &tab.publications {
+                let (stream, id) = (&publication.stream, &publication.id);
+                assert_eq!(publication.answers, 1, "{}, {stream}: the publish {id} was not answered", tab.consumer);
+            }
+            for stream in tab.streams() {
+                self.settled_stream(server, tab, stream);
+            }
+        }
+    }
+
+    fn settled_stream(&self, server: &Server, tab: &Tab, stream: &StreamName) {
+        let key = (stream.clone(), tab.consumer.clone());
+        let (feed, log, account) = (&server.feeds[&key], &server.logs[stream], &self.accounts[&key]);
+        let options = tab.options(stream);
+        let epoch = log.tail().epoch;
+        let wanted = |event: &_| is_wanted(options, event);
+        for event in log.events() {
+            let state = feed.tracker().delivery(event).state;
+            let accounted = account.has(&epoch, event.seq, &event.id);
+            let who = format!("{}, {stream}: {} ({}) is {state:?}", tab.consumer, event.seq, event.id);
+            match state {
+                // Nothing is confirmed that was not applied, and nothing given up of which the application was not told.
+                deliver::State::Confirmed => assert!(account.has_applied(&event.id), "{who} and was never applied"),
+                deliver::State::Dead => assert!(accounted, "{who}, and nobody was told"),
+                // The log holds it: only the consumer itself may have passed it over, perhaps by another tab.
+                deliver::State::Skipped => {
+                    assert!(!wanted(event) || options.from == From::Now, "{who}, and was wanted")
+                }
+                _ => panic!("{who} after everything has settled"),
+            }
+        }
+        // Nor is anything passed over in silence that the log no longer holds.
+        let Some(all) = SeqRange::new(Seq::ZERO, log.tail().head) else { return };
+        for (seq, id) in log.ever_in(&epoch, all).filter(|(seq, _)| log.get(*seq).is_none()) {
+            let is_wanted = is_type_wanted(options, seq);
+            let accounted = !is_wanted || account.has(&epoch, seq, id);
+            assert!(
+                accounted,
+                "{}, {stream}: {seq} ({id}) is gone, was not applied, and nobody was told",
+                tab.consumer
+            );
+        }
+    }
+
+    /// An ack says that what it covers is applied, or accounted for otherwise [AW-ACK-2].
+    fn ack(&mut self, server: &Server, tab: &Tab, ack: &Ack) {
+        assert!(ack.also.len() <= MAX_RANGES, "{}: an ack with {} ranges", ack.stream, ack.also.len());
+        let options = tab.options(&ack.stream);
+        let account = self.accounts.entry((ack.stream.clone(), tab.consumer.clone())).or_default();
+        let log: &StreamLog = &server.logs[&ack.stream];
+        let ranges = SeqRange::new(account.acked(&ack.epoch), ack.upto).into_iter().chain(ack.also.iter().copied());
+        for (seq, id) in ranges.flat_map(|range| log.ever_in(&ack.epoch, range)) {
+            let is_wanted = is_type_wanted(options, seq);
+            // A dead letter in its second life is outside of the position's account [AW-SEND-9].
+            let is_dead = || self.dead.contains(&(ack.stream.clone(), tab.consumer.clone(), ack.epoch.clone(), seq));
+            let accounted = !is_wanted || account.has(&ack.epoch, seq, id) || is_dead();
+            assert!(accounted, "{}, {}: an ack covers {seq} ({id}), which is not settled", tab.consumer, ack.stream);
+        }
+        account.note_acked(&ack.epoch, ack.upto);
+        let Some(reader) = tab.reader(&ack.stream) else { return };
+        let covered = |seq: Seq| seq <= ack.upto || ack.also.iter().any(|range| range.contains(seq));
+        let early = reader.pending().find(|event| {
+            covered(event.seq)
+                && !account.has_applied(&event.id)
+                && !self.dead.contains(&(ack.stream.clone(), tab.consumer.clone(), ack.epoch.clone(), event.seq))
+        });
+        assert!(early.is_none(), "{}, {}: an ack covers {early:?}, which runs", tab.consumer, ack.stream);
+    }
+}
+
+/// Every bound that a client's snapshot shows.
+fn bounds(tab: &Tab, stats: &Stats) {
+    assert!(stats.outbox as usize <= tab.config().max_outbox, "{}: {} in the outbox", tab.consumer, stats.outbox);
+    assert!(stats.subscriptions.len() <= tab.config().max_subscriptions);
+    for held in &stats.subscriptions {
+        let window = tab.options(&held.stream).window.events;
+        // A single frame is held whatever it lists.
+        let most = (window * HELD_WINDOWS).max(MAX_FRAME_EVENTS);
+        assert!(held.held <= most, "{}, {}: {} held, at most {most}", tab.consumer, held.stream, held.held);
+    }
+}
+
+/// Whether a consumer's filter lets an event pass.
+fn is_wanted(options: &SubscribeOptions, event: &Event) -> bool {
+    options.filter.as_ref().is_none_or(|filter| filter.accepts(&event.event_type, &event.meta))
+}
+
+/// The same by its place alone, which tells its type in these logs.
+fn is_type_wanted(options: &SubscribeOptions, seq: Seq) -> bool {
+    options.filter.is_none() || seq.get().is_multiple_of(3)
+}
