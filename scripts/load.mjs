@@ -1,0 +1,37 @@
+// `npm run load -- connections|slow|soak …`: what a server and a page bear. Each command runs on this machine alone, says
+// how far it is, stops by itself, and ends with a report.
+import { buildPackage, buildServer, ensureBuildTools } from "./build.mjs";
+import { run } from "./lib/run.mjs";
+import { Failure, main } from "./lib/step.mjs";
+import { ensureChromium } from "./setup/chromium.mjs";
+
+const commands = {
+  /** Many connections at a time and the memory of each: `--connections 10000`, `--subscriptions 0,1,5`, `--heartbeat 25`. */
+  connections: (args) => native("connections", args),
+  /** One consumer that does not read among many: `--consumers 1000`, `--rate 10`, `--seconds 15`, `--rounds 3`. */
+  slow: (args) => native("slow", args),
+  /** The server's memory and a page's over an hour: `--minutes 60`, `--rate 80` events a second, `--report FILE`. */
+  soak,
+};
+
+await main(async () => {
+  const [name, ...args] = process.argv.slice(2);
+  if (!commands[name]) throw new Failure(`Use: npm run load -- ${Object.keys(commands).join("|")} [options]`);
+  await ensureBuildTools();
+  await commands[name](args);
+});
+
+/** A command of the native client. */
+async function native(name, args) {
+  const ACKWIRE_SERVER = await buildServer({ release: true });
+  const client = ["run", "--release", "--quiet", "--package", "ackwire-load", "--", name, ...args];
+  await run("cargo", client, { env: { ACKWIRE_SERVER } });
+}
+
+async function soak(args) {
+  const CHROME_PATH = await ensureChromium();
+  await buildPackage();
+  const ACKWIRE_SERVER = await buildServer({ release: true });
+  const env = { CHROME_PATH, ACKWIRE_SERVER };
+  await run(process.execPath, ["tests/load/soak/soak.mjs", ...args], { env });
+}

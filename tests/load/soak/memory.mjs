@@ -1,0 +1,20 @@
+// What processes and folders take.
+import { execFile } from "node:child_process";
+import { readdir, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { promisify } from "node:util";
+
+const execute = promisify(execFile);
+
+/** The memory of a process that is in RAM (its resident set), in bytes. */
+export async function residentBytes(pid) {
+  const { stdout } = await execute("ps", ["-o", "rss=", "-p", String(pid)]);
+  return Number(stdout) * 1024;
+}
+
+/** The files of a folder, in bytes. */
+export async function folderBytes(path) {
+  let sum = 0;
+  for (const name of await readdir(path)) sum += (await stat(join(path, name))).size;
+  return sum;
+}

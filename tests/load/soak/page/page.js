@@ -1,0 +1,52 @@
+// A page that follows runs as they come and go, and keeps nothing of them but counts: what grows here is the package's.
+const config = JSON.parse(decodeURIComponent(location.hash.slice(1)));
+const memories = [];
+keepMemories("instantiate");
+keepMemories("instantiateStreaming");
+const { Ackwire } = await import("/pkg/index.js");
+
+/** Events applied, and what must stay 0. */
+const counts = { applied: 0, disordered: 0, lost: 0, failed: 0, errors: 0, reconnects: -1 };
+const client = new Ackwire(config.socket, { consumer: "tab" });
+client.on("error", () => count("errors"));
+client.on("state", ({ current }) => current === "connected" && count("reconnects"));
+addEventListener("error", () => count("errors"));
+addEventListener("unhandledrejection", () => count("errors"));
+await client.connect();
+
+window.soak = { follow, report };
+
+/** Subscribes to a run until it ends; its events are numbered from 1. */
+function follow(stream) {
+  const run = client.subscribe(stream, { from: "start" });
+  let last = 0;
+  run.handle("*", ({ data }) => {
+    if (data.number !== last + 1) count("disordered");
+    last = data.number;
+    count("applied");
+  });
+  run.on("lost", () => count("lost"));
+  run.on("failed", () => count("failed"));
+  run.on("ended", () => run.unsubscribe());
+}
+
+function report() {
+  const { connections, subscriptions } = client.stats();
+  const wasm = memories.reduce((sum, memory) => sum + memory.buffer.byteLength, 0);
+  return { ...counts, connections, subscriptions: subscriptions.length, wasm };
+}
+
+function count(name) {
+  counts[name] += 1;
+}
+
+/** Notes the memory of every module that is instantiated from now on. */
+function keepMemories(name) {
+  const original = WebAssembly[name];
+  WebAssembly[name] = async (...args) => {
+    const made = await original.apply(WebAssembly, args);
+    const { exports } = made.instance ?? made;
+    memories.push(...Object.values(exports).filter((value) => value instanceof WebAssembly.Memory));
+    return made;
+  };
+}
