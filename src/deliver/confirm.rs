@@ -148,6 +148,9 @@ impl Feed {
     }
 
     fn settle(&mut self, now: Instant, range: SeqRange) {
+        if self.tracker.is_crowded(range) {
+            return;
+        }
         self.revive(now, range);
         self.tracker.confirm(now, range);
         let Some(link) = &mut self.link else { return };

@@ -9,7 +9,7 @@ use crate::base::{Instant, RangeSet};
 use crate::wire::{EventId, Filter, Priority, Seq, SeqRange, Window};
 
 /// Most ranges of `resend` that wait for their turn; a client that asks for more asks again.
-pub(super) const MAX_RESENDS: usize = 256;
+pub const MAX_RESENDS: usize = 256;
 
 /// What an attached connection has been sent, and what it may still be sent.
 ///

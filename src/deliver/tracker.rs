@@ -17,6 +17,11 @@ pub const MAX_DEAD_LETTERS: usize = 100;
 /// what lies between them: no event is thereby called confirmed that was not.
 pub const MAX_EXCEPTIONS: usize = 1024;
 
+/// Most separate ranges of settled events. What is sent and unsettled lies between them, and the largest window
+/// ([`Window::MAX_EVENTS`](crate::wire::Window::MAX_EVENTS)) keeps an honest client below it. Beyond it an ack that would
+/// make another range is not taken note of: those events are sent, and confirmed, later.
+pub const MAX_SETTLED: usize = 16_384;
+
 /// One (stream, consumer): durable, by way of [`Saved`](super::Saved).
 ///
 /// Settled events cost ranges; only what is sent and unsettled has a record.
@@ -338,6 +343,11 @@ impl Tracker {
         }
         bound(&mut self.untold);
         self.skip(range);
+    }
+
+    /// Whether there is no room for this range.
+    pub(super) fn is_crowded(&self, range: SeqRange) -> bool {
+        self.settled.len() >= MAX_SETTLED && range.after() > self.position()
     }
 
     /// The unsettled event with this id, or one that was confirmed lately (`None` for its attempt) [AW-ACK-7].

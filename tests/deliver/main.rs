@@ -4,6 +4,7 @@
 mod asking;
 mod beginning;
 mod bench;
+mod bounds;
 mod confirming;
 mod connection;
 mod exact;
