@@ -12,7 +12,7 @@ use tokio::{
 };
 
 use super::{
-    OutboxError,
+    ORDERS, OutboxError,
     table::{Row, Table},
 };
 use crate::log::{Log, LogError, NewEvent};
@@ -104,6 +104,18 @@ impl Relay {
         }
     }
 
+    /// Who waits for a flush is answered with the next, but for those who lost interest; one too many is told of the
+    /// trouble that it would wait for.
+    fn await_flush(&mut self, reply: oneshot::Sender<Result<(), OutboxError>>) {
+        if self.flushes.len() >= ORDERS {
+            self.flushes.retain(|reply| !reply.is_closed());
+        }
+        match self.status.borrow().trouble.clone() {
+            Some(trouble) if self.flushes.len() >= ORDERS => drop(reply.send(Err(trouble))),
+            _ => self.flushes.push(reply),
+        }
+    }
+
     /// Relays everything that waits.
     async fn drain(&mut self) -> Result<(), OutboxError> {
         loop {
@@ -166,8 +178,9 @@ impl Relay {
                 () = &mut due => return Some(()),
                 () = self.wake.notified(), if !backs_off => return Some(()),
                 order = self.orders.recv() => match order? {
-                    Order::Flush(reply) => self.flushes.push(reply),
-                    Order::Notice(stream, event) => self.notices.push((stream, event)),
+                    Order::Flush(reply) => self.await_flush(reply),
+                    Order::Notice(stream, event) if self.notices.len() < ORDERS => self.notices.push((stream, event)),
+                    Order::Notice(stream, _) => tracing::warn!(%stream, "a notice of a rollback was dropped: {ORDERS} wait"),
                     Order::Close(_) => return None,
                 },
             }
