@@ -1,8 +1,13 @@
 //! An event as the detector sees it.
 
-use ackwire::wire::Meta;
+use ackwire::wire::{Meta, truncate};
 use serde::Deserialize;
 use serde_json::{Value, value::RawValue};
+
+/// Longest name of a run, in bytes; an event with a longer one belongs to none.
+pub const MAX_RUN_BYTES: usize = 200;
+/// Longest name of a tool or a call that is told apart from others, in bytes.
+pub const MAX_TOOL_BYTES: usize = 200;
 
 /// An event of a run, by the `run_id` of its `meta`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,7 +57,7 @@ struct ToolData {
 impl Sighting {
     /// `None` if the event belongs to no run.
     pub fn of(event_type: &str, meta: &Meta, data: &RawValue) -> Option<Self> {
-        let run = meta.get("run_id")?.clone();
+        let run = meta.get("run_id").filter(|run| run.len() <= MAX_RUN_BYTES)?.clone();
         let kind = match event_type {
             "agent_started" => Kind::Started,
             "agent_thinking" | "progress_update" => Kind::Working,
@@ -79,7 +84,7 @@ fn tool(data: &RawValue) -> (String, String) {
 
 fn text(value: Value) -> String {
     match value {
-        Value::String(text) => text,
+        Value::String(text) => truncate(&text, MAX_TOOL_BYTES).to_owned(),
         Value::Number(number) => number.to_string(),
         _ => String::new(),
     }
