@@ -71,8 +71,7 @@ impl App {
         let (auth, origins) = (config.auth()?, config.origins());
         let monitor = Monitor::new(config.alerts.thresholds());
         let log: Arc<dyn Log> = Arc::new(WatchedLog::new(log, monitor.clone()));
-        let limits = &config.limits;
-        let hub = Hub::new(log.clone(), monitor, config.delivery.feed(), limits);
+        let hub = Hub::new(log.clone(), monitor, config.delivery.feed(), &config.limits);
         Ok(Arc::new(Self {
             hub,
             config,

@@ -24,6 +24,30 @@ pub const MAX_URI_BYTES: usize = 8 << 10;
 /// Largest body of a request other than an append, in bytes.
 pub const MAX_SMALL_BODY_BYTES: usize = 16 << 10;
 
+/// While so many frames wait for a connection's socket its feeds add no more: a slow connection slows its own reading of
+/// the log.
+pub const MAX_FEED_FRAMES: usize = 32;
+
+/// While so many frames wait for a connection's socket nothing more is read from it.
+pub const MAX_WAITING_FRAMES: usize = 512;
+
+/// While so many publishes of a connection wait for the log nothing more is read from it.
+pub const MAX_PUBLISHES: usize = 64;
+
+/// Retries of one connection that the application is asked for at a time; the next ones wait.
+pub const MAX_ASKED_RETRIES: usize = 64;
+
+/// Jobs of one connection for each subscription that it may have, beyond which nothing more is read from it. A
+/// subscription needs four; what an earlier one began may not be over.
+pub const JOBS_PER_SUBSCRIPTION: usize = 8;
+
+/// Most consumers of a stream that are looked at for one answer, and that a log in memory remembers; there, the one that
+/// was silent for longest is forgotten first.
+pub const MAX_CONSUMERS: usize = 10_000;
+
+/// Most streams of a consumer that are looked at for one answer.
+pub const MAX_STREAMS_OF_CONSUMER: usize = 10_000;
+
 /// What a client or a producer may ask for. Each is a flag and an environment variable.
 #[derive(Args, Clone, Debug, PartialEq, Eq)]
 #[command(next_help_heading = "Limits")]
@@ -67,6 +91,15 @@ pub struct Limits {
     /// How long a request may take for its body (100ms to 10m); longer ones are answered with 408
     #[arg(long, env = "ACKWIRE_BODY_TIMEOUT", default_value = "30s", value_parser = patience)]
     pub body_timeout: Duration,
+
+    /// Most streams of a log in memory (1 to 10000000); a new one is refused. On disk the disk is the bound
+    #[arg(long, env = "ACKWIRE_MAX_STREAMS", default_value = "100000", value_parser = bytes(1, 10_000_000))]
+    pub max_streams: usize,
+
+    /// Most subscriptions in memory at a time, of all connections; those that ended stay until they are saved (1 to
+    /// 10000000)
+    #[arg(long, env = "ACKWIRE_MAX_FEEDS", default_value = "100000", value_parser = bytes(1, 10_000_000))]
+    pub max_feeds: usize,
 
     /// Most callers that wait for confirmations at a time (1 to 1000000)
     #[arg(long, env = "ACKWIRE_MAX_WAITERS", default_value = "1000", value_parser = bytes(1, 1_000_000))]

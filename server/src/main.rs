@@ -1,6 +1,7 @@
 //! `ackwire-server`: the reference server as a program.
 
 mod healthcheck;
+mod open_files;
 mod stderr;
 
 use ackwire_server::{
@@ -52,8 +53,9 @@ fn main() -> ExitCode {
     }
 }
 
-fn start(config: Config) -> Result<(), Box<dyn Error>> {
+fn start(mut config: Config) -> Result<(), Box<dyn Error>> {
     start_logging(config.log_format)?;
+    open_files::allow(&mut config.limits);
     tokio::runtime::Runtime::new()?.block_on(serve(config))
 }
 
@@ -62,7 +64,7 @@ async fn serve(config: Config) -> Result<(), Box<dyn Error>> {
     config.auth()?;
     config.check_address(config.bind)?;
     let log: Arc<dyn Log> = match config.log {
-        LogKind::Memory => Arc::new(MemoryLog::new(config.retention())),
+        LogKind::Memory => Arc::new(MemoryLog::new(config.retention()).with_max_streams(config.limits.max_streams)),
         LogKind::Sqlite => Arc::new(SqliteLog::open(&config.data, config.retention())?),
     };
     let address = config.address();

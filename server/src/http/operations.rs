@@ -15,7 +15,11 @@ use serde_json::{Value, json};
 use std::sync::Arc;
 
 use super::{ApiError, access::Reader, bounds::Small, deliveries::find, streams::existing};
-use crate::{App, hub::OperationError, log::ConsumerKey};
+use crate::{
+    App,
+    hub::{OpenError, OperationError},
+    log::ConsumerKey,
+};
 
 /// For whom, and what else there is to say.
 #[derive(Deserialize)]
@@ -121,7 +125,10 @@ impl From<OperationError> for ApiError {
             OperationError::NotDone(NotDone::TooMany) => {
                 (StatusCode::TOO_MANY_REQUESTS, ErrorCode::TooManyRequests.as_str())
             }
-            OperationError::Log(error) => return error.into(),
+            OperationError::Open(OpenError::TooMany(_)) => {
+                (StatusCode::SERVICE_UNAVAILABLE, ErrorCode::TooManyRequests.as_str())
+            }
+            OperationError::Open(OpenError::Log(error)) => return error.into(),
         };
         Self { status, code, message: error.to_string() }
     }

@@ -51,11 +51,13 @@ type Key = (StreamName, ConsumerKey);
 pub struct Hub {
     log: Arc<dyn Log>,
     config: Config,
+    /// At most `max_feeds`.
     slots: Mutex<HashMap<Key, Arc<Slot>>>,
+    max_feeds: usize,
     seats: Seats,
     waiters: Waiters,
     retry: OnceLock<RetryCallback>,
-    /// Slots that have changed since they were saved, each once.
+    /// Slots that have changed since they were saved, each once, and all of them in `slots`.
     dirty: Mutex<Vec<Arc<Slot>>>,
     is_dirty: Notify,
     draining: watch::Sender<Option<Duration>>,
@@ -71,6 +73,7 @@ impl Hub {
             log,
             config,
             slots: Mutex::default(),
+            max_feeds: limits.max_feeds,
             seats: Seats::new(limits),
             waiters: Waiters::new(limits.max_waiters),
             retry: OnceLock::new(),
@@ -143,9 +146,15 @@ impl Hub {
 
     /// The slot of a stream and a consumer, in memory from now on for as long as somebody holds it, and where the stream
     /// stands. A stream that does not exist is created empty.
-    pub async fn open(self: &Arc<Self>, stream: &StreamName, key: &ConsumerKey) -> Result<(Arc<Slot>, Tail), LogError> {
+    pub async fn open(
+        self: &Arc<Self>,
+        stream: &StreamName,
+        key: &ConsumerKey,
+    ) -> Result<(Arc<Slot>, Tail), OpenError> {
         self.saver.call_once(|| drop(tokio::spawn(saver::run(Arc::downgrade(self)))));
-        let slot = self.slot(stream, key);
+        let slot = self.slot(stream, key)?;
+        // However this ends, and whether anybody uses the slot then: being saved is what lets it leave the memory.
+        let _queued = slot.queue_on_drop();
         let tail = tail(self.log.tail(stream).await?);
         let config = Config { ask_for_retries: self.retry.get().is_some(), ..self.config };
         slot.load(&self.log, &tail, config).await?;
@@ -157,15 +166,30 @@ impl Hub {
         saver::save(self).await
     }
 
-    fn slot(self: &Arc<Self>, stream: &StreamName, key: &ConsumerKey) -> Arc<Slot> {
+    fn slot(self: &Arc<Self>, stream: &StreamName, key: &ConsumerKey) -> Result<Arc<Slot>, OpenError> {
         let name = (stream.clone(), key.clone());
-        lock(&self.slots).entry(name).or_insert_with(|| Arc::new(Slot::new(self, stream, key))).clone()
+        let mut slots = lock(&self.slots);
+        if slots.len() >= self.max_feeds && !slots.contains_key(&name) {
+            return Err(OpenError::TooMany(self.max_feeds));
+        }
+        Ok(slots.entry(name).or_insert_with(|| Arc::new(Slot::new(self, stream, key))).clone())
     }
 
     fn mark_dirty(&self, slot: Arc<Slot>) {
         lock(&self.dirty).push(slot);
         self.is_dirty.notify_one();
     }
+}
+
+/// Why what is known of a consumer is not in memory.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum OpenError {
+    /// So many are there already.
+    #[error("this server has {0} subscriptions in memory (--max-feeds): try again later")]
+    TooMany(usize),
+    /// The log could not be read.
+    #[error(transparent)]
+    Log(#[from] LogError),
 }
 
 /// Where a stream stands, in the words of the core.

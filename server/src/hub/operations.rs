@@ -6,11 +6,8 @@ use ackwire::{
 };
 use std::sync::Arc;
 
-use super::{Hub, Slot};
-use crate::{
-    clock,
-    log::{ConsumerKey, LogError},
-};
+use super::{Hub, OpenError, Slot};
+use crate::{clock, log::ConsumerKey};
 
 /// Why an operation was not done. Nothing has changed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -21,9 +18,9 @@ pub enum OperationError {
     /// The event is not where this could be done to it.
     #[error("{0}")]
     NotDone(NotDone),
-    /// What is known of the consumer could not be read.
+    /// What is known of the consumer could not be read, or there is no room for it in memory.
     #[error(transparent)]
-    Log(#[from] LogError),
+    Open(#[from] OpenError),
 }
 
 impl Hub {
@@ -81,7 +78,7 @@ impl Hub {
     }
 
     /// The slot of a consumer that has subscribed to the stream, now or earlier.
-    async fn known(self: &Arc<Self>, stream: &StreamName, key: &ConsumerKey) -> Result<Option<Arc<Slot>>, LogError> {
+    async fn known(self: &Arc<Self>, stream: &StreamName, key: &ConsumerKey) -> Result<Option<Arc<Slot>>, OpenError> {
         let is_live = super::lock(&self.slots).contains_key(&(stream.clone(), key.clone()));
         if !is_live && self.log.load_consumer(stream, key).await?.is_none() {
             return Ok(None);

@@ -131,6 +131,17 @@ impl Slot {
         &self.key
     }
 
+    /// Queues it once the answer is dropped.
+    pub(super) fn queue_on_drop(self: &Arc<Self>) -> impl Drop + use<> {
+        struct Queued(Arc<Slot>);
+        impl Drop for Queued {
+            fn drop(&mut self) {
+                self.0.queue();
+            }
+        }
+        Queued(self.clone())
+    }
+
     /// It is about to be saved: what changes from now on counts for the next time.
     pub(super) fn unqueue(&self) {
         self.is_queued.store(false, Ordering::SeqCst);

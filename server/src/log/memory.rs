@@ -16,20 +16,28 @@ use super::{
     Appended, ConsumerKey, Log, LogError, NewEvent, Page, PageLimit, Placed, Retention, Tail, new_epoch,
     watchers::Watchers,
 };
-use crate::clock;
+use crate::{
+    clock,
+    limits::{MAX_CONSUMERS, MAX_STREAMS_OF_CONSUMER},
+};
 
 /// Everything in memory: for tests, and for streams that need not outlive the process.
-#[derive(Default)]
 pub struct MemoryLog {
     streams: Mutex<BTreeMap<StreamName, Stream>>,
+    max_streams: usize,
     watchers: Watchers,
     retention: Retention,
 }
 
 impl MemoryLog {
-    /// An empty log.
+    /// An empty log, for any number of streams.
     pub fn new(retention: Retention) -> Self {
-        Self { retention, ..Self::default() }
+        Self { streams: Mutex::default(), max_streams: usize::MAX, watchers: Watchers::default(), retention }
+    }
+
+    /// It takes so many streams and no more.
+    pub fn with_max_streams(self, max_streams: usize) -> Self {
+        Self { max_streams, ..self }
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<StreamName, Stream>> {
@@ -38,10 +46,25 @@ impl MemoryLog {
     }
 
     /// Runs `work` on the stream, which is created if need be, and wakes its watchers.
-    fn change<T>(&self, name: &StreamName, work: impl FnOnce(&mut Stream) -> T) -> T {
-        let result = work(self.lock().entry(name.clone()).or_insert_with(Stream::new));
+    fn change<T>(&self, name: &StreamName, work: impl FnOnce(&mut Stream) -> T) -> Result<T, LogError> {
+        let result = work(self.stream(&mut self.lock(), name)?);
         self.watchers.wake(name);
-        result
+        Ok(result)
+    }
+
+    /// The stream, which is created if need be.
+    fn stream<'a>(
+        &self,
+        streams: &'a mut BTreeMap<StreamName, Stream>,
+        name: &StreamName,
+    ) -> Result<&'a mut Stream, LogError> {
+        let most = self.max_streams;
+        if streams.len() >= most && !streams.contains_key(name) {
+            return Err(LogError::broken(format!(
+                "the log in memory has {most} streams (--max-streams) and takes no more"
+            )));
+        }
+        Ok(streams.entry(name.clone()).or_insert_with(Stream::new))
     }
 }
 
@@ -53,18 +76,18 @@ impl Log for MemoryLog {
             let appended = stream.append(events, now)?;
             stream.trim(&self.retention, now);
             Ok(appended)
-        })
+        })?
     }
 
     async fn end(&self, stream: &StreamName) -> Result<Tail, LogError> {
-        Ok(self.change(stream, |stream| {
+        self.change(stream, |stream| {
             stream.ended = true;
             stream.tail()
-        }))
+        })
     }
 
     async fn tail(&self, stream: &StreamName) -> Result<Tail, LogError> {
-        Ok(self.lock().entry(stream.clone()).or_insert_with(Stream::new).tail())
+        Ok(self.stream(&mut self.lock(), stream)?.tail())
     }
 
     async fn find_tail(&self, stream: &StreamName) -> Result<Option<Tail>, LogError> {
@@ -72,7 +95,7 @@ impl Log for MemoryLog {
     }
 
     async fn read(&self, stream: &StreamName, range: SeqRange, limit: PageLimit) -> Result<Page, LogError> {
-        Ok(self.lock().entry(stream.clone()).or_insert_with(Stream::new).read(range, limit))
+        Ok(self.stream(&mut self.lock(), stream)?.read(range, limit))
     }
 
     async fn find(&self, stream: &StreamName, id: &EventId) -> Result<Option<Seq>, LogError> {
@@ -92,7 +115,7 @@ impl Log for MemoryLog {
         let at = clock::unix_ms();
         let mut streams = self.lock();
         for (stream, consumer, text) in saves {
-            streams.entry(stream).or_insert_with(Stream::new).consumers.insert(consumer, Saved { text, at });
+            self.stream(&mut streams, &stream)?.save(consumer, Saved { text, at });
         }
         Ok(())
     }
@@ -106,7 +129,8 @@ impl Log for MemoryLog {
     async fn streams_of(&self, consumer: &ConsumerId) -> Result<Vec<StreamName>, LogError> {
         let streams = self.lock();
         let has = |stream: &Stream| stream.consumers.keys().any(|key| key.consumer == *consumer);
-        Ok(streams.iter().filter(|(_, stream)| has(stream)).map(|(name, _)| name.clone()).collect())
+        let names = streams.iter().filter(|(_, stream)| has(stream)).map(|(name, _)| name.clone());
+        Ok(names.take(MAX_STREAMS_OF_CONSUMER).collect())
     }
 
     async fn streams(&self, after: Option<&StreamName>, limit: usize) -> Result<Vec<(StreamName, Tail)>, LogError> {
@@ -163,6 +187,15 @@ impl Stream {
             ended: false,
             consumers: BTreeMap::new(),
         }
+    }
+
+    /// Remembers a consumer, instead of the one that was silent for longest if there are too many.
+    fn save(&mut self, consumer: ConsumerKey, saved: Saved) {
+        if self.consumers.len() >= MAX_CONSUMERS && !self.consumers.contains_key(&consumer) {
+            let silent = self.consumers.iter().min_by_key(|(_, saved)| saved.at).map(|(key, _)| key.clone());
+            silent.map(|key| self.consumers.remove(&key));
+        }
+        self.consumers.insert(consumer, saved);
     }
 
     fn head(&self) -> Seq {

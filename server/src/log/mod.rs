@@ -64,10 +64,12 @@ pub trait Log: Send + Sync + 'static {
     /// Keeps an opaque text for each consumer, all or none, durable before it returns.
     async fn save_consumers(&self, saves: Vec<(StreamName, ConsumerKey, String)>) -> Result<(), LogError>;
 
-    /// Every consumer of the stream, in the order of their keys.
+    /// Every consumer of the stream, in the order of their keys, at most
+    /// [`MAX_CONSUMERS`](crate::limits::MAX_CONSUMERS).
     async fn consumers(&self, stream: &StreamName) -> Result<Vec<(ConsumerKey, String)>, LogError>;
 
-    /// The streams that a consumer of this name was saved for, whoever's it is, in the order of their names.
+    /// The streams that a consumer of this name was saved for, whoever's it is, in the order of their names, at most
+    /// [`MAX_STREAMS_OF_CONSUMER`](crate::limits::MAX_STREAMS_OF_CONSUMER).
     async fn streams_of(&self, consumer: &ConsumerId) -> Result<Vec<StreamName>, LogError>;
 
     /// Up to `limit` streams in the order of their names, those after `after`.

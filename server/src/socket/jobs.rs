@@ -18,6 +18,7 @@ use tokio::{
 use crate::{
     clock,
     hub::{self, RetryCallback},
+    limits::{JOBS_PER_SUBSCRIPTION, MAX_ASKED_RETRIES},
     log::{ConsumerKey, Log, LogError, NewEvent, PageLimit},
 };
 
@@ -53,19 +54,34 @@ pub(super) enum Done {
 pub(super) struct Jobs {
     log: Arc<dyn Log>,
     running: FuturesUnordered<BoxFuture<'static, Done>>,
+    /// Most of them, before the client has to wait.
+    most: usize,
+    retries: usize,
 }
 
 impl Jobs {
-    pub fn new(log: Arc<dyn Log>) -> Self {
-        Self { log, running: FuturesUnordered::new() }
+    pub fn new(log: Arc<dyn Log>, max_subscriptions: usize) -> Self {
+        let most = max_subscriptions.saturating_mul(JOBS_PER_SUBSCRIPTION).saturating_add(MAX_ASKED_RETRIES);
+        Self { log, running: FuturesUnordered::new(), most, retries: 0 }
+    }
+
+    /// Whether the client may cause more of them.
+    pub fn takes_more(&self) -> bool {
+        self.running.len() < self.most
+    }
+
+    /// How many more retries the application may be asked for.
+    pub fn room_for_retries(&self) -> usize {
+        MAX_ASKED_RETRIES - self.retries
     }
 
     /// The next one that is done; never, if none is under way.
     pub async fn next(&mut self) -> Done {
-        match self.running.next().await {
-            Some(done) => done,
-            None => pending().await,
+        let Some(done) = self.running.next().await else { return pending().await };
+        if let Done::Retried { .. } = done {
+            self.retries -= 1;
         }
+        done
     }
 
     /// Waits until the stream moves; once, until the handle aborts it.
@@ -101,7 +117,8 @@ impl Jobs {
     }
 
     /// Asks the application to send an event again.
-    pub fn retry(&self, subscription: SubscriptionId, retry: RetryCallback, seq: Seq, attempt: u32) {
+    pub fn retry(&mut self, subscription: SubscriptionId, retry: RetryCallback, seq: Seq, attempt: u32) {
+        self.retries += 1;
         let log = self.log.clone();
         let asked = async move {
             let outcome = async {

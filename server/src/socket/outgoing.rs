@@ -13,12 +13,11 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use crate::monitor::Monitor;
+use crate::{
+    limits::{MAX_FEED_FRAMES, MAX_WAITING_FRAMES},
+    monitor::Monitor,
+};
 
-/// Feeds add no frames while so many wait: a slow connection slows its own reading of the log.
-const FEED_FRAMES: usize = 32;
-/// Nothing more is read from a client while so many frames wait for it.
-const MAX_FRAMES: usize = 512;
 /// Longest reason of a close frame, in bytes (RFC 6455, 5.5).
 const MAX_REASON_BYTES: usize = 123;
 
@@ -49,12 +48,12 @@ impl Outgoing {
 
     /// Whether feeds may add frames.
     pub fn takes_events(&self) -> bool {
-        self.queue.len() < FEED_FRAMES
+        self.queue.len() < MAX_FEED_FRAMES
     }
 
     /// Whether answers may be added.
     pub fn takes_answers(&self) -> bool {
-        self.queue.len() < MAX_FRAMES
+        self.queue.len() < MAX_WAITING_FRAMES
     }
 
     /// Whether [`write`](Self::write) has something to do.

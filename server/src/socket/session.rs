@@ -29,14 +29,12 @@ use crate::{
     App, SERVICE, VERSION,
     auth::Identity,
     clock,
-    hub::{Order, Seat},
-    limits::MAX_META_ENTRIES,
+    hub::{OpenError, Order, Seat},
+    limits::{MAX_META_ENTRIES, MAX_PUBLISHES},
     log::{ConsumerKey, LogError},
     trouble::TroubleMaker,
 };
 
-/// Nothing more is read from a client while so many of its `publish` wait for the log.
-const MAX_PUBLISHES: usize = 64;
 /// How long a client may take to read the last words and to close its end.
 const FAREWELL: time::Duration = time::Duration::from_secs(5);
 
@@ -90,7 +88,7 @@ impl Session {
             name: uuid::Uuid::now_v7().to_string(),
             connection: Connection::new(clock::now(), limits),
             outgoing: Outgoing::new(app.hub.monitor().clone()),
-            jobs: Jobs::new(app.log.clone()),
+            jobs: Jobs::new(app.log.clone(), app.config.limits.max_subscriptions),
             subscriptions: BTreeMap::new(),
             subscribed: 0,
             guest: None,
@@ -129,7 +127,8 @@ impl Session {
                 None => {}
             }
             let due = self.due();
-            let takes_messages = self.outgoing.takes_answers() && self.publishes.len() < MAX_PUBLISHES;
+            let takes_messages =
+                self.outgoing.takes_answers() && self.jobs.takes_more() && self.publishes.len() < MAX_PUBLISHES;
             tokio::select! {
                 message = stream.next(), if takes_messages => match message {
                     Some(Ok(Message::Close(_))) => {
@@ -313,7 +312,13 @@ impl Session {
         let watch = self.app.log.watch(&stream);
         let (slot, tail) = match self.app.hub.open(&stream, guest.seat.key()).await {
             Ok(opened) => opened,
-            Err(error) => return self.refuse(&stream, ErrorCode::Unavailable, error.to_string()),
+            Err(error) => {
+                let code = match error {
+                    OpenError::TooMany(_) => ErrorCode::TooManyRequests,
+                    OpenError::Log(_) => ErrorCode::Unavailable,
+                };
+                return self.refuse(&stream, code, error.to_string());
+            }
         };
         if guest.seat.order() != Order::Stay {
             return;
@@ -455,7 +460,7 @@ impl Session {
     /// Takes what the feeds have to say, as far as the socket keeps up.
     fn pump(&mut self) {
         let Some(guest) = &mut self.guest else { return };
-        let (now, outgoing, jobs, end) = (clock::now(), &mut self.outgoing, &self.jobs, &mut self.end);
+        let (now, outgoing, jobs, end) = (clock::now(), &mut self.outgoing, &mut self.jobs, &mut self.end);
         let mut texts = Vec::new();
         for subscription in self.subscriptions.values_mut().filter(|subscription| subscription.is_stirred) {
             let stream = subscription.id.stream.clone();
@@ -473,11 +478,11 @@ impl Session {
                     }
                 }
                 notices.extend(std::iter::from_fn(|| feed.poll_notice()));
-                let retries: Vec<_> = std::iter::from_fn(|| feed.poll_retry()).collect();
+                let retries: Vec<_> = std::iter::from_fn(|| feed.poll_retry()).take(jobs.room_for_retries()).collect();
                 (save, feed.poll_read(), feed.poll_timeout(), retries)
             });
             // What does not fit is taken once something was written.
-            subscription.is_stirred = !outgoing.takes_events();
+            subscription.is_stirred = !outgoing.takes_events() || jobs.room_for_retries() == 0;
             let (save, read, due, retries) = polled.unwrap_or_default();
             subscription.due = due;
             if let Some((id, saved)) = save {

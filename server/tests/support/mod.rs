@@ -15,8 +15,14 @@ use ackwire_server::{
 use clap::Parser;
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use serde_json::Value;
-use std::sync::{Arc, Mutex, Once};
+use std::{
+    sync::{Arc, Mutex, Once},
+    time::Duration,
+};
 use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
+
+/// What is awaited comes much sooner; only a fault makes a test wait so long.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 pub struct Server {
     pub url: String,
@@ -76,6 +82,28 @@ fn log_to_file() {
     let file = std::fs::File::create(std::path::Path::new(&folder).join(name)).unwrap();
     let log = tracing_subscriber::fmt().with_env_filter("off,ackwire_server=trace,ackwire=trace");
     log.with_writer(Mutex::new(file)).with_ansi(false).init();
+}
+
+/// Looks until it is so; the condition, not the time, ends it.
+pub async fn until<F: Future<Output = bool>>(what: &str, mut look: impl FnMut() -> F) {
+    let waiting = async {
+        while !look().await {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, waiting).await.unwrap_or_else(|_| panic!("not in time: {what}"));
+}
+
+/// A number of `/metrics`, by name and labels.
+pub async fn metric(server: &Server, name: &str) -> usize {
+    let text = server.request(Method::GET, "/metrics").send().await.unwrap().text().await.unwrap();
+    let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+    line.unwrap_or_else(|| panic!("no metric {name}")).parse().unwrap()
+}
+
+/// Waits until a number of `/metrics` is as wanted.
+pub async fn until_metric(server: &Server, name: &str, wanted: impl Fn(usize) -> bool) {
+    until(name, async || wanted(metric(server, name).await)).await;
 }
 
 /// The status and the JSON of the answer.

@@ -8,6 +8,7 @@ use rusqlite::{Connection, OptionalExtension, Row, Statement, params, types::Typ
 use std::{error::Error, sync::Arc};
 
 use super::writer::Undone;
+use crate::limits::{MAX_CONSUMERS, MAX_STREAMS_OF_CONSUMER};
 use crate::log::{ConsumerKey, LogError, NewEvent, Page, PageLimit, Placed, Retention, Tail, new_epoch};
 
 /// A stream, as its row says.
@@ -203,9 +204,9 @@ pub(super) fn consumers(connection: &Connection, stream: &StreamName) -> rusqlit
     connection
         .prepare_cached(
             "SELECT subject, consumer, state FROM consumers JOIN streams ON streams.id = consumers.stream
-             WHERE name = ? ORDER BY subject, consumer",
+             WHERE name = ? ORDER BY subject, consumer LIMIT ?",
         )?
-        .query_map([stream.as_str()], |row| {
+        .query_map(params![stream.as_str(), MAX_CONSUMERS], |row| {
             let subject = Some(row.get::<_, String>(0)?).filter(|subject| !subject.is_empty());
             Ok((ConsumerKey { subject, consumer: parsed(row, 1, ConsumerId::new)? }, row.get(2)?))
         })?
@@ -216,9 +217,9 @@ pub(super) fn streams_of(connection: &Connection, consumer: &ConsumerId) -> rusq
     connection
         .prepare_cached(
             "SELECT DISTINCT name FROM consumers JOIN streams ON streams.id = consumers.stream
-             WHERE consumer = ? ORDER BY name",
+             WHERE consumer = ? ORDER BY name LIMIT ?",
         )?
-        .query_map([consumer.as_str()], |row| parsed(row, 0, StreamName::new))?
+        .query_map(params![consumer.as_str(), MAX_STREAMS_OF_CONSUMER], |row| parsed(row, 0, StreamName::new))?
         .collect()
 }
 
