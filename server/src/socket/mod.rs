@@ -20,6 +20,13 @@ use session::Session;
 /// read.
 const READ_FACTOR: usize = 2;
 
+/// What a connection reads at a time. It is allocated with the connection and touched by its first read, and most of what
+/// clients send are acks of a hundred bytes: the library's own 128 KiB would be nearly all that an idle connection costs.
+const READ_BUFFER_BYTES: usize = 4 << 10;
+
+/// Frames are gathered up to this before the socket is written to. A connection keeps the largest that it ever had.
+const WRITE_BUFFER_BYTES: usize = 16 << 10;
+
 /// Opens a connection. Whose pages may do so was checked before ([`Origins`](crate::origins::Origins)); who is asking
 /// is said in `hello`.
 pub(crate) async fn open(
@@ -29,6 +36,7 @@ pub(crate) async fn open(
     let upgrade = upgrade.map_err(|rejection| ApiError::invalid(rejection.to_string()))?;
     let most = app.config.limits.max_frame_bytes.saturating_mul(READ_FACTOR);
     let upgrade = upgrade.protocols([SUBPROTOCOL]).max_message_size(most).max_frame_size(most);
+    let upgrade = upgrade.read_buffer_size(READ_BUFFER_BYTES).write_buffer_size(WRITE_BUFFER_BYTES);
     if upgrade.selected_protocol().is_none() {
         return Err(ApiError::invalid(format!("the WebSocket needs the subprotocol {SUBPROTOCOL}")));
     }

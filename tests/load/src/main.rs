@@ -1,0 +1,69 @@
+//! `ackwire-load connections|slow`: what a server bears. It starts the server itself, on this machine alone, says how far
+//! it is, stops by itself, and writes a report. `npm run load -- …` builds both and runs it.
+
+mod connections;
+mod consumer;
+mod progress;
+mod server;
+mod slow;
+
+use clap::{Parser, Subcommand};
+use serde::Serialize;
+use std::{error::Error, fs, path::PathBuf, process::ExitCode};
+
+/// What went wrong, in a sentence.
+pub type Failure = Box<dyn Error + Send + Sync>;
+/// What came of it.
+pub type Outcome<T> = Result<T, Failure>;
+
+/// What a server bears.
+#[derive(Parser)]
+struct Arguments {
+    /// The server's program
+    #[arg(long, global = true, env = "ACKWIRE_SERVER", default_value = "target/release/ackwire-server")]
+    server: PathBuf,
+    /// Where the report goes, as JSON; without it, target/load/<command>.json
+    #[arg(long, global = true)]
+    report: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Many connections held at a time: alive through two heartbeats, each then receives an event; the memory of each
+    Connections(connections::Options),
+    /// One consumer that does not read, among many that do: what the others notice
+    Slow(slow::Options),
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let Arguments { server, report, command } = Arguments::parse();
+    let done = match command {
+        Command::Connections(options) => {
+            let report = report.unwrap_or_else(|| "target/load/connections.json".into());
+            connections::run(&server, options).await.and_then(|found| write(&found, report))
+        }
+        Command::Slow(options) => {
+            let report = report.unwrap_or_else(|| "target/load/slow.json".into());
+            slow::run(&server, options).await.and_then(|found| write(&found, report))
+        }
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn write(found: &impl Serialize, path: PathBuf) -> Outcome<()> {
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder)?;
+    }
+    fs::write(&path, serde_json::to_string_pretty(found)? + "\n")?;
+    println!("Report: {}", path.display());
+    Ok(())
+}
