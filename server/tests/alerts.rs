@@ -6,7 +6,10 @@ use ackwire::{
     wire::{ConsumerId, EventId, LostRange, LostReason, Priority, Seq, StreamName},
 };
 use ackwire_server::{
-    alerts::{Alert, Condition, Detector, Kind, MAX_ALERTS, MAX_RUNS, MAX_TOOLS, Sighting, Thresholds},
+    alerts::{
+        Alert, Condition, Detector, Kind, MAX_ALERTS, MAX_RUN_BYTES, MAX_RUNS, MAX_TOOL_BYTES, MAX_TOOLS, Sighting,
+        Thresholds,
+    },
     log::ConsumerKey,
 };
 
@@ -205,6 +208,11 @@ fn what_an_event_says_about_its_run() {
     assert_eq!(sight("tool_executing", r#"{"tool": "read"}"#), executing("read", "read"));
     assert_eq!(sight("tool_completed", r#"{"call": "3"}"#), completed("3"));
     assert_eq!(sight("tool_completed", "\"done\""), completed(""), "data of another shape is one call without a name");
+    let long = format!(r#"{{"tool": "{}"}}"#, "t".repeat(2 * MAX_TOOL_BYTES));
+    let cut = "t".repeat(MAX_TOOL_BYTES);
+    assert_eq!(sight("tool_executing", &long), executing(&cut, &cut), "a name is not remembered at any length");
+    let too_long = [("run_id".to_owned(), "r".repeat(MAX_RUN_BYTES + 1))].into();
+    assert_eq!(Sighting::of("agent_started", &too_long, serde_json::value::RawValue::NULL), None);
     let without = Default::default();
     let data = serde_json::value::RawValue::NULL;
     assert_eq!(Sighting::of("agent_started", &without, data), None, "an event of no run");

@@ -2,19 +2,29 @@
 
 mod support;
 
-use ackwire::{deliver, wire::StreamName};
+use ackwire::{
+    deliver,
+    wire::{SUBPROTOCOL, StreamName},
+};
 use ackwire_server::{
     alerts::Thresholds,
     config::Config,
     hub::{Hub, OpenError},
-    limits::Limits,
+    limits::{Limits, MAX_FEED_FRAMES, MAX_PUBLISHES, MAX_WAITING_FRAMES},
     log::{ConsumerKey, MemoryLog, Retention},
     monitor::Monitor,
 };
 use clap::Parser;
+use reqwest::StatusCode;
 use serde_json::{Value, json};
 use std::sync::Arc;
-use support::{Server, client::Client, until};
+use support::{
+    Server, answer, assert_refused,
+    client::Client,
+    gate::{Gate, GatedLog},
+    metric, until, until_metric,
+};
+use tokio_tungstenite::tungstenite::Error;
 
 fn subscription(stream: &str) -> Value {
     json!({ "stream": stream, "from": "start", "window": { "events": 256, "bytes": 1 << 20 } })
@@ -76,4 +86,111 @@ async fn the_bound_holds_for_operations_too() {
     let refused = hub.open(&stream("run:1"), &key("other")).await.map(|_| ());
     assert_eq!(refused, Err(OpenError::TooMany(1)));
     drop(held);
+}
+
+/// Frames that wait for slow sockets.
+const WAITING: &str = "ackwire_websocket_frames_waiting";
+/// How often a number is looked at again to see that it stays.
+const LOOKS: usize = 20;
+
+#[tokio::test]
+async fn one_connection_too_many_is_refused_and_one_that_ends_makes_room() {
+    let server = Server::start(&["--dev", "--max-connections", "2"]).await;
+    let (first, _second) = (Client::connect(&server.url).await, Client::connect(&server.url).await);
+    let connect = async || Client::try_connect(&server.url, &[("sec-websocket-protocol", SUBPROTOCOL)]).await;
+    let Err(Error::Http(refused)) = connect().await else { panic!("a third connection") };
+    assert_eq!(refused.status(), 503);
+    let text = String::from_utf8(refused.into_body().unwrap()).unwrap();
+    assert!(text.contains("--max-connections"), "{text}");
+    first.close().await;
+    until("there is room", async || connect().await.is_ok()).await;
+}
+
+#[tokio::test]
+async fn a_log_in_memory_takes_so_many_streams_and_no_more() {
+    let log = MemoryLog::new(Retention::default()).with_max_streams(2);
+    let server = Server::with_log(&["--dev"], Arc::new(log)).await;
+    let append = async |stream: &str| {
+        let request = server.request(reqwest::Method::POST, &format!("/v1/streams/{stream}/events"));
+        answer(request.header("content-type", "application/json").body(r#"{"type": "t"}"#)).await
+    };
+    assert_eq!((append("a").await.0, append("b").await.0), (StatusCode::CREATED, StatusCode::CREATED));
+    assert_refused(append("c").await, 503, "unavailable", &["--max-streams"]);
+    assert_eq!(append("a").await.0, StatusCode::CREATED, "those that are there go on");
+    let mut tab = Client::hello(&server.url, "tab", json!([subscription("c"), subscription("a")])).await;
+    assert_eq!(tab.next("error").await["stream"], "c");
+    assert_eq!(tab.next("subscribed").await["stream"], "a");
+}
+
+#[tokio::test]
+async fn publishes_that_wait_for_the_log_are_bounded_by_not_reading_on() {
+    let log = Arc::new(GatedLog::new(Gate::Closed));
+    let server = Server::with_log(&["--dev"], log.clone()).await;
+    let mut tab = Client::hello(&server.url, "tab", json!([])).await;
+    let received = "ackwire_websocket_received_bytes_total";
+    let before = metric(&server, received).await;
+    let publish = |number: usize| json!({ "type": "publish", "stream": "run:1", "id": format!("{number:04}"), "event_type": "t", "data": null });
+    let (all, bytes) = (3 * MAX_PUBLISHES, publish(0).to_string().len());
+    for number in 0..all {
+        tab.send(publish(number)).await;
+    }
+    let taken = before + MAX_PUBLISHES * bytes;
+    until_metric(&server, received, |bytes| bytes == taken).await;
+    for _ in 0..LOOKS {
+        assert_eq!(metric(&server, received).await, taken, "no more is read");
+    }
+    log.set(Gate::Open);
+    for number in 0..all {
+        assert_eq!(tab.next("published").await["seq"], number + 1);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn frames_that_wait_for_a_full_socket_are_bounded() {
+    let server = Server::start(&["--dev"]).await;
+    let event = json!({ "type": "ballast", "data": "x".repeat(64 << 10) });
+    for _ in 0..4 {
+        let (status, json) = server.append(&json!(vec![event.clone(); 100]).to_string()).await;
+        assert!(status.is_success(), "{json}");
+    }
+    let whole = json!({ "stream": "run:1", "from": "start", "window": { "events": 10_000, "bytes": 64 << 20 } });
+    let mut slow = Client::hello(&server.url, "slow", json!([whole])).await;
+    // Feeds stop first.
+    until_metric(&server, WAITING, |frames| frames == MAX_FEED_FRAMES).await;
+    // Answers go on, up to a bound of their own; then nothing more is read.
+    let pings = 4 * MAX_WAITING_FRAMES;
+    for _ in 0..pings {
+        slow.send(json!({ "type": "ping" })).await;
+    }
+    until_metric(&server, WAITING, |frames| frames == MAX_WAITING_FRAMES).await;
+    for _ in 0..LOOKS {
+        assert_eq!(metric(&server, WAITING).await, MAX_WAITING_FRAMES);
+    }
+    // Once it is read everything comes.
+    let (mut events, mut pongs) = (0, 0);
+    while (events, pongs) != (400, pings) {
+        let frame = slow.any().await;
+        match frame["type"].as_str().unwrap() {
+            "events" => events += frame["events"].as_array().unwrap().len(),
+            "pong" => pongs += 1,
+            other => assert!(["subscribed", "ping"].contains(&other), "{other}"),
+        }
+    }
+    until_metric(&server, WAITING, |frames| frames == 0).await;
+}
+
+#[tokio::test]
+async fn consumers_that_cannot_be_saved_are_bounded_too() {
+    let log = Arc::new(GatedLog::new(Gate::Busy));
+    let server = Server::with_log(&["--dev", "--max-feeds", "3"], log.clone()).await;
+    // Each leaves something to be saved, and the log does not take it.
+    for number in 0..3 {
+        let mut tab = Client::hello(&server.url, &format!("tab-{number}"), json!([subscription("run:1")])).await;
+        tab.next("subscribed").await;
+        tab.close().await;
+    }
+    let mut late = Client::hello(&server.url, "late", json!([subscription("run:1")])).await;
+    assert_eq!(late.next("error").await["code"], "too_many_requests");
+    log.set(Gate::Open);
+    until_metric(&server, "ackwire_feeds", |feeds| feeds == 0).await;
 }

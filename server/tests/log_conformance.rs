@@ -1,6 +1,7 @@
 //! What every log must do, run against each of them.
 
 use ackwire::wire::{ConsumerId, EventId, EventType, Meta, Priority, Seq, SeqRange, StreamName};
+use ackwire_server::limits::{MAX_CONSUMERS, MAX_STREAMS_OF_CONSUMER};
 use ackwire_server::log::{Appended, ConsumerKey, Log, LogError, MemoryLog, NewEvent, PageLimit, Retention, SqliteLog};
 use serde_json::value::RawValue;
 use std::{sync::Arc, time::Duration};
@@ -51,6 +52,8 @@ conformance! {
     looking_does_not_create(super::Retention::default()),
     watchers_wake(super::Retention::default()),
     consumers_are_kept_apart(super::Retention::default()),
+    consumers_of_an_answer_are_bounded(super::Retention::default()),
+    more_at_once_than_any_queue_holds(super::Retention::default()),
     keeps_the_newest_events(super::Retention { events: Some(10), ..super::Retention::default() }),
     keeps_within_bytes(super::Retention { bytes: Some(1000), ..super::Retention::default() }),
     keeps_what_is_young(super::Retention { age: Some(super::HOUR), consumers: Some(super::HOUR), ..super::Retention::default() }),
@@ -157,6 +160,30 @@ async fn concurrent_producers_share_one_order(place: Place) {
     let seqs: Vec<u64> = page.entries.iter().map(|entry| entry.event().seq.get()).collect();
     assert_eq!(seqs, (1..=seqs.len() as u64).collect::<Vec<_>>());
     assert_eq!(seqs.len(), 8 * 13 + 4 * 12);
+}
+
+/// Whoever finds a queue full waits, and is answered.
+async fn more_at_once_than_any_queue_holds(place: Place) {
+    let log = place.open();
+    let run = stream("run:1");
+    let appends = (0..3_000).map(|id| log.append(&run, events([id])));
+    let appended = futures_util::future::join_all(appends).await;
+    assert!(appended.iter().all(|appended| appended.is_ok()));
+    let reads = (0..500).map(|after| log.read(&run, range(after, 3_000), PAGE));
+    let read = futures_util::future::join_all(reads).await;
+    assert!(read.iter().zip(1..).all(|(page, first)| page.as_ref().unwrap().entries[0].event().seq == seq(first)));
+    assert_eq!(log.tail(&run).await.unwrap().head, seq(3_000));
+}
+
+async fn consumers_of_an_answer_are_bounded(place: Place) {
+    let log = place.open();
+    let key = |name: String| ConsumerKey { subject: None, consumer: ConsumerId::new(&name).unwrap() };
+    let saves = (0..=MAX_CONSUMERS).map(|n| (stream("run:1"), key(format!("tab-{n}")), "state".to_owned()));
+    log.save_consumers(saves.collect()).await.unwrap();
+    assert_eq!(log.consumers(&stream("run:1")).await.unwrap().len(), MAX_CONSUMERS);
+    let saves = (0..=MAX_STREAMS_OF_CONSUMER).map(|n| (stream(&format!("run:{n}")), key("tab".into()), "s".to_owned()));
+    log.save_consumers(saves.collect()).await.unwrap();
+    assert_eq!(log.streams_of(&ConsumerId::new("tab").unwrap()).await.unwrap().len(), MAX_STREAMS_OF_CONSUMER);
 }
 
 /// [AW-RANGE]

@@ -20,7 +20,11 @@ use std::{
     thread,
     time::Duration,
 };
-use support::disk::Disk;
+use support::{
+    disk::Disk,
+    gate::{Gate, GatedLog},
+    until,
+};
 use tempfile::TempDir;
 use tokio::{runtime::Handle, task::block_in_place, time::timeout};
 
@@ -406,4 +410,35 @@ async fn what_the_log_refuses_is_kept_and_holds_up_nobody() {
         assert!(outbox::discard(&shop.database, refused.position).unwrap());
     }
     assert_eq!(shop.waiting(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_waits_for_a_log_in_trouble_is_bounded() {
+    let mut shop = Shop::open();
+    let log = Arc::new(GatedLog::new(Gate::Busy));
+    let outbox = Outbox::start(&shop.path, log.clone(), NEVER).unwrap();
+    sell(&shop.database, "s", "a").unwrap();
+    outbox.wake();
+    let flushes: Vec<_> = (0..2 * outbox::ORDERS)
+        .map(|_| {
+            tokio::spawn({
+                let outbox = outbox.clone();
+                async move { outbox.flush().await }
+            })
+        })
+        .collect();
+    // Half of them wait; the others are told what they would wait for.
+    let told = || flushes.iter().filter(|flush| flush.is_finished()).count();
+    until("half of them are told", async || told() == outbox::ORDERS).await;
+    let rolled_back = || Err::<(), _>(TransactError::Application("no"));
+    for _ in 0..4 * outbox::ORDERS {
+        outbox.transact(&mut shop.database, &terms(), |_| rolled_back()).unwrap_err();
+    }
+    log.set(Gate::Open);
+    until("it goes on", async || outbox.flush().await.is_ok()).await;
+    let answers = futures_util::future::join_all(flushes).await;
+    let (done, told): (Vec<_>, Vec<_>) = answers.into_iter().map(|answer| answer.unwrap()).partition(Result::is_ok);
+    assert_eq!((done.len(), told.len()), (outbox::ORDERS, outbox::ORDERS));
+    let notices = log.tail(&stream("notices")).await.unwrap().head.get() as usize;
+    assert!((1..=2 * outbox::ORDERS).contains(&notices), "{notices}");
 }

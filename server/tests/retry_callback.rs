@@ -5,13 +5,17 @@ mod support;
 use ackwire_server::{
     App,
     config::Config,
+    limits::MAX_ASKED_RETRIES,
     log::{MemoryLog, Retention},
 };
 use clap::Parser;
 use serde_json::{Value, json};
-use std::sync::{Arc, Mutex};
-use support::{answer, client::Client};
-use tokio::net::TcpListener;
+use std::sync::{
+    Arc, Mutex,
+    atomic::{AtomicUsize, Ordering},
+};
+use support::{answer, client::Client, until};
+use tokio::{net::TcpListener, sync::Semaphore};
 
 const STREAM: &str = "/v1/streams/run%3A1";
 
@@ -70,5 +74,40 @@ async fn the_application_is_asked_to_send_again_and_what_goes_wrong_is_remembere
     assert!(said[3].as_str().unwrap().contains("broke off"), "{said:?}");
     let (_, confirmed) = post("/events/a/confirm", json!({ "consumer": "tab" })).await;
     assert_eq!(confirmed["changed"], true);
+    server.abort();
+}
+
+#[tokio::test]
+async fn more_retries_than_the_application_is_asked_for_at_a_time_wait() {
+    let flags = ["server", "--dev", "--delivery-backoff", "1ms", "--delivery-backoff-max", "1ms"];
+    let app = App::new(Config::try_parse_from(flags).unwrap(), Arc::new(MemoryLog::new(Retention::default()))).unwrap();
+    let (asked, answers) = (Arc::new(AtomicUsize::new(0)), Arc::new(Semaphore::new(0)));
+    let (counted, gate) = (asked.clone(), answers.clone());
+    app.hub.on_retry(move |_, _, _, _| {
+        counted.fetch_add(1, Ordering::SeqCst);
+        let gate = gate.clone();
+        async move { gate.acquire().await.map(|permit| permit.forget()).map(|()| true) }
+    });
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let server = tokio::spawn(async move { axum::serve(listener, app.router()).await });
+
+    let mut tab = Client::hello(&url, "tab", json!([{ "stream": "run:1" }])).await;
+    let epoch = tab.next("subscribed").await["epoch"].clone();
+    let all = MAX_ASKED_RETRIES + 20;
+    let events = json!(vec![json!({ "type": "t" }); all]);
+    answer(reqwest::Client::new().post(format!("{url}{STREAM}/events")).json(&events)).await;
+    while tab.next("events").await["upto"] != all {}
+    for seq in 1..=all {
+        let nack =
+            json!({ "type": "nack", "stream": "run:1", "epoch": epoch, "seq": seq, "attempt": 1, "error": "no" });
+        tab.send(nack).await;
+    }
+    until("as many are asked for as may be", async || asked.load(Ordering::SeqCst) == MAX_ASKED_RETRIES).await;
+    for answered in 1..=20 {
+        answers.add_permits(1);
+        until("the next one is asked for", async || asked.load(Ordering::SeqCst) >= MAX_ASKED_RETRIES + answered).await;
+        assert_eq!(asked.load(Ordering::SeqCst), MAX_ASKED_RETRIES + answered);
+    }
     server.abort();
 }

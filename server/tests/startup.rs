@@ -3,10 +3,15 @@
 mod support;
 
 use serde_json::json;
-use std::{io::Read, net::TcpListener, process::Command};
+use std::{
+    io::{BufRead, BufReader, Read},
+    net::TcpListener,
+    path::Path,
+    process::Command,
+};
 use support::{
     client::Client,
-    program::{Running, program},
+    program::{Running, program, program_at},
 };
 
 /// What it says on its way out, which must come without help.
@@ -143,4 +148,27 @@ async fn a_second_signal_stops_it_at_once() {
     assert!(server.child.try_wait().unwrap().is_none(), "it waits");
     server.signal("TERM");
     assert_eq!(server.child.wait().unwrap().code(), Some(1));
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn with_few_files_it_says_so_and_refuses_connections_before_it_runs_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = env!("CARGO_BIN_EXE_ackwire-server");
+    let flags = ["-c", r#"ulimit -n 200 && exec "$0" "$@""#, server, "--dev", "--port", "0", "--log", "memory"];
+    let mut running = Running::start(program_at(Path::new("/bin/sh"), &flags, &folder));
+    let (mut stderr, mut said) = (BufReader::new(running.child.stderr.take().unwrap()), String::new());
+    stderr.read_line(&mut said).unwrap();
+    assert_says(&said, &["200 files", "ulimit -n", "--max-connections"]);
+    let mut held = Vec::new();
+    let refused = loop {
+        match Client::try_connect(&running.url, &[("sec-websocket-protocol", ackwire::wire::SUBPROTOCOL)]).await {
+            Ok(client) => held.push(client),
+            Err(refused) => break refused,
+        }
+        assert!(held.len() < 200);
+    };
+    let tokio_tungstenite::tungstenite::Error::Http(answer) = refused else { panic!("{refused}") };
+    assert_eq!(answer.status(), 503);
+    assert!(held.len() > 50, "{}", held.len());
 }

@@ -1,7 +1,7 @@
 //! What a client that misbehaves can make a feed remember.
 
-use crate::bench::{Bench, position, range};
-use ackwire::deliver::{MAX_RECENT, MAX_RESENDS, MAX_SETTLED};
+use crate::bench::{Bench, event, position, range};
+use ackwire::deliver::{Config, MAX_ERRORS, MAX_EXCEPTIONS, MAX_RECENT, MAX_RESENDS, MAX_SETTLED};
 use ackwire::wire::{From, Resend, Window};
 
 #[test]
@@ -53,4 +53,32 @@ fn ranges_that_are_asked_for_again_wait_up_to_their_bound() {
     }
     assert_eq!(bench.feed.tracker().counters().resends, MAX_RESENDS as u64);
     assert_eq!(bench.drain().len(), MAX_RESENDS);
+}
+
+#[test]
+fn the_failures_of_an_event_are_remembered_up_to_their_bound() {
+    let mut bench = Bench::with_config(1, Config { retries: 100, ..Config::default() });
+    bench.subscribe(From::Start);
+    let tries = 3 * MAX_ERRORS as u32;
+    for attempt in 1..=tries {
+        bench.nack(1, attempt);
+        bench.next();
+    }
+    let failures = bench.delivery(1).failures;
+    assert_eq!(failures.len(), MAX_ERRORS);
+    assert_eq!(failures.last().unwrap().attempt, tries);
+}
+
+#[test]
+fn confirmations_by_others_are_remembered_up_to_their_bound() {
+    let events = 3 * MAX_EXCEPTIONS as u64;
+    let mut bench = Bench::new(events);
+    bench.window = Window { events: Window::MAX_EVENTS, bytes: Window::MAX_BYTES };
+    bench.subscribe(From::Start);
+    for n in (2..=events).step_by(2) {
+        assert_eq!(bench.feed.confirm(bench.now, &event(n)), Ok(true));
+    }
+    let saved = serde_json::to_value(bench.feed.tracker().saved()).unwrap();
+    assert_eq!(saved["vouched"].as_array().unwrap().len(), MAX_EXCEPTIONS);
+    assert_eq!(saved["settled"].as_array().unwrap().len() as u64, events / 2, "nothing confirmed is forgotten");
 }

@@ -10,4 +10,4 @@ mod sighting;
 
 pub use board::{Alert, Condition, MAX_ALERTS};
 pub use detector::{Detector, MAX_RUNS, MAX_TOOLS, Thresholds};
-pub use sighting::{Kind, Sighting};
+pub use sighting::{Kind, MAX_RUN_BYTES, MAX_TOOL_BYTES, Sighting};

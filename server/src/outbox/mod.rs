@@ -52,7 +52,7 @@ use crate::log::{Log, NewEvent};
 use relay::{Order, Relay};
 
 /// Most orders that wait for the relay, and most flushes and notices that it has taken and waits with.
-const ORDERS: usize = 1024;
+pub const ORDERS: usize = 1024;
 
 /// The relay of one file, from its table to a log. Cheap to clone; it ends with the last clone.
 ///

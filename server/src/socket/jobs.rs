@@ -189,3 +189,28 @@ impl Jobs {
         self.running.push(append.boxed());
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::log::{MemoryLog, Retention};
+
+    fn subscription(number: u64) -> SubscriptionId {
+        SubscriptionId { stream: "run:1".parse().unwrap(), number }
+    }
+
+    #[tokio::test]
+    async fn while_too_many_are_under_way_the_client_has_to_wait() {
+        let log = Arc::new(MemoryLog::new(Retention::default()));
+        let mut jobs = Jobs::new(log.clone(), 2);
+        let mut begun = Vec::new();
+        while jobs.takes_more() {
+            let id = subscription(begun.len() as u64);
+            begun.push(jobs.watch(id.clone(), log.watch(&id.stream)));
+        }
+        assert_eq!(begun.len(), 2 * JOBS_PER_SUBSCRIPTION + MAX_ASKED_RETRIES);
+        begun[0].abort();
+        assert!(matches!(jobs.next().await, Done::Aborted));
+        assert!(jobs.takes_more());
+    }
+}

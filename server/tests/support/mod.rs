@@ -3,6 +3,7 @@
 
 pub mod client;
 pub mod disk;
+pub mod gate;
 pub mod program;
 pub mod raw;
 pub mod token;

@@ -11,8 +11,8 @@ use tokio::{
 
 use crate::Outcome;
 
-/// Files that a process needs besides its connections.
-const OTHER_FILES: u64 = 200;
+/// Files that this process and the server's need besides the connections.
+const OTHER_FILES: u64 = 1_200;
 
 /// A server that runs until this is dropped.
 pub struct Server {
