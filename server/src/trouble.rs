@@ -75,7 +75,7 @@ impl Troubles {
 
     /// For one connection of this consumer.
     pub fn maker<F>(&self, consumer: ConsumerId) -> TroubleMaker<F> {
-        TroubleMaker { troubles: self.clone(), consumer, rng: StdRng::from_os_rng(), held: None }
+        TroubleMaker { troubles: self.clone(), consumer, rng: None, held: None }
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<(ConsumerId, Odds)>> {
@@ -91,7 +91,8 @@ impl Troubles {
 pub struct TroubleMaker<F> {
     troubles: Troubles,
     consumer: ConsumerId,
-    rng: StdRng,
+    /// Made when it is needed: hardly anybody is troubled.
+    rng: Option<Box<StdRng>>,
     /// The frame that waits to be overtaken, and until when.
     held: Option<(F, Instant)>,
 }
@@ -106,16 +107,17 @@ impl<F: Clone> TroubleMaker<F> {
             out.push(frame);
             return;
         }
-        if self.rng.random_bool(odds.drop) {
+        let rng = self.rng.get_or_insert_with(|| Box::new(StdRng::from_os_rng()));
+        if rng.random_bool(odds.drop) {
             // Nobody overtook the held one: it goes on waiting.
             self.held = overtaken;
             return;
         }
-        if overtaken.is_none() && self.rng.random_bool(odds.reorder) {
+        if overtaken.is_none() && rng.random_bool(odds.reorder) {
             self.held = Some((frame, now + HOLD));
             return;
         }
-        if self.rng.random_bool(odds.duplicate) {
+        if rng.random_bool(odds.duplicate) {
             out.push(frame.clone());
         }
         out.push(frame);
@@ -148,7 +150,7 @@ mod tests {
     fn maker(odds: Odds, seed: u64) -> TroubleMaker<u32> {
         let troubles = Troubles::default();
         troubles.set(consumer(), odds);
-        TroubleMaker { rng: StdRng::seed_from_u64(seed), ..troubles.maker(consumer()) }
+        TroubleMaker { rng: Some(Box::new(StdRng::seed_from_u64(seed))), ..troubles.maker(consumer()) }
     }
 
     /// What becomes of `count` frames, one each millisecond, with everything held released at the end.

@@ -22,7 +22,7 @@ const READ_FACTOR: usize = 2;
 
 /// What a connection reads at a time. It is allocated with the connection and touched by its first read, and most of what
 /// clients send are acks of a hundred bytes: the library's own 128 KiB would be nearly all that an idle connection costs.
-const READ_BUFFER_BYTES: usize = 4 << 10;
+const READ_BUFFER_BYTES: usize = 1 << 10;
 
 /// Frames are gathered up to this before the socket is written to. A connection keeps the largest that it ever had.
 const WRITE_BUFFER_BYTES: usize = 16 << 10;
@@ -60,9 +60,12 @@ pub(crate) async fn open(
             return refused(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", message);
         }
     };
-    let opened = upgrade.on_upgrade(move |socket| async move {
-        Session::new(app).run(socket).await;
-        drop(entered);
+    let opened = upgrade.on_upgrade(move |socket| {
+        // Boxed, so that what opens a connection does not keep room for it twice.
+        Box::pin(async move {
+            Session::new(app).run(socket).await;
+            drop(entered);
+        })
     });
     Ok(opened.into_response())
 }

@@ -54,7 +54,8 @@ pub(super) struct Session {
     outgoing: Outgoing,
     jobs: Jobs,
     /// Before the seat, so that feeds are detached while it is still taken.
-    subscriptions: BTreeMap<StreamName, Subscription>,
+    /// Boxed: a map has room for eleven from the first on.
+    subscriptions: BTreeMap<StreamName, Box<Subscription>>,
     subscribed: u64,
     guest: Option<Guest>,
     /// The first of them is being appended.
@@ -71,7 +72,8 @@ struct Guest {
 }
 
 impl Session {
-    pub fn new(app: Arc<App>) -> Self {
+    /// Boxed: the tasks that it passes through would each have room for it.
+    pub fn new(app: Arc<App>) -> Box<Self> {
         let limits = &app.config.limits;
         let core_span = |span: time::Duration| Duration::from_millis(span.as_millis() as u64);
         let limits = Limits {
@@ -84,7 +86,7 @@ impl Session {
             publishes_per_second: limits.max_publishes_per_second,
             publish_burst: limits.max_publish_burst,
         };
-        Self {
+        Box::new(Self {
             name: uuid::Uuid::now_v7().to_string(),
             connection: Connection::new(clock::now(), limits),
             outgoing: Outgoing::new(app.hub.monitor().clone()),
@@ -96,22 +98,18 @@ impl Session {
             draining: app.hub.draining(),
             end: None,
             app,
-        }
+        })
     }
 
     /// Until the connection is over.
-    pub async fn run(mut self, socket: WebSocket) {
+    pub fn run(mut self: Box<Self>, socket: WebSocket) -> impl Future<Output = ()> {
         let span = tracing::info_span!("connection", id = self.name);
-        async {
-            tracing::debug!("opened");
-            let (sink, stream) = socket.split();
-            self.carry(sink, stream).await;
-        }
-        .instrument(span)
-        .await;
+        let (sink, stream) = socket.split();
+        async move { self.carry(sink, stream).await }.instrument(span)
     }
 
     async fn carry(&mut self, mut sink: SplitSink<WebSocket, Message>, mut stream: SplitStream<WebSocket>) {
+        tracing::debug!("opened");
         // The server may be draining already.
         self.draining.mark_changed();
         loop {
@@ -121,7 +119,7 @@ impl Session {
                 Some(End::Close(code, reason)) => {
                     tracing::info!(code = code.0, reason, "closed");
                     self.outgoing.close(code.0, &reason);
-                    return self.farewell(sink, stream).await;
+                    return Box::pin(self.farewell(sink, stream)).await;
                 }
                 Some(End::Break) => return tracing::info!("cut"),
                 None => {}
@@ -133,7 +131,7 @@ impl Session {
                 message = stream.next(), if takes_messages => match message {
                     Some(Ok(Message::Close(_))) => {
                         tracing::debug!("the client closed");
-                        return self.farewell(sink, stream).await;
+                        return Box::pin(self.farewell(sink, stream)).await;
                     }
                     None => return tracing::debug!("gone"),
                     Some(Ok(message)) => self.handle_message(&message),
@@ -229,7 +227,8 @@ impl Session {
             match action {
                 Action::Authenticate { consumer, token } => self.authenticate(now, consumer, token.as_deref()),
                 Action::Subscribe(subscribe) => {
-                    self.subscribe(subscribe).await;
+                    // Boxed, as what happens seldom: a connection has room for this only while it does it.
+                    Box::pin(self.subscribe(subscribe)).await;
                     // The answers come in the order of the questions.
                     self.pump();
                 }
@@ -330,7 +329,8 @@ impl Session {
         slot.take_over(connection, |feed| feed.attach(clock::now(), &subscribe, tail));
         let watch = self.jobs.watch(id.clone(), watch);
         let stir = self.jobs.stir(id.clone(), slot.stirred());
-        self.subscriptions.insert(stream, Subscription::new(id, slot, connection, watch, stir));
+        let subscription = Subscription::new(id, slot, connection, watch, stir);
+        self.subscriptions.insert(stream, Box::new(subscription));
     }
 
     /// Ends a subscription. Its `subscribe` is answered all the same [AW-SUB-3].
@@ -454,7 +454,7 @@ impl Session {
     }
 
     fn current(&mut self, id: &SubscriptionId) -> Option<&mut Subscription> {
-        self.subscriptions.get_mut(&id.stream).filter(|subscription| subscription.id == *id)
+        self.subscriptions.get_mut(&id.stream).map(Box::as_mut).filter(|subscription| subscription.id == *id)
     }
 
     /// Takes what the feeds have to say, as far as the socket keeps up.
