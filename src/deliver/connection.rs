@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeSet, VecDeque};
 
+use super::queue::take_next;
 use crate::base::{Duration, Instant};
 use crate::wire::{
     Ack, ClientFrame, CloseCode, Confirm, ConsumerId, Decoded, ErrorCode, EventConfirmation, Hello, Nack, Publish,
@@ -264,7 +265,7 @@ impl Connection {
 
     /// The next thing to do.
     pub fn poll_action(&mut self) -> Option<Action> {
-        self.actions.pop_front()
+        take_next(&mut self.actions)
     }
 
     /// When to call [`handle_timeout`](Self::handle_timeout).

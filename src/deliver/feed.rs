@@ -3,6 +3,7 @@
 use std::{collections::VecDeque, sync::Arc};
 
 use super::link::{Link, Purpose, Reading, Timers};
+use super::queue::take_next;
 use super::record::{Phase, Record};
 use super::retrying::{Due, Verdict};
 use super::{Config, Entry, Notice, Tracker};
@@ -244,7 +245,7 @@ impl Feed {
 
     /// The next frame for the connection; none while a save is awaited (see [`poll_save`](Self::poll_save)).
     pub fn poll_transmit(&mut self) -> Option<FeedFrame> {
-        if self.tracker.vows > self.tracker.vows_kept { None } else { self.frames.pop_front() }
+        if self.tracker.vows > self.tracker.vows_kept { None } else { take_next(&mut self.frames) }
     }
 
     /// Asks for [`Tracker::saved`] to be made durable before the next frame goes out; answer with
@@ -307,7 +308,7 @@ impl Feed {
 
     /// What happened, for logs, metrics and whoever waits.
     pub fn poll_notice(&mut self) -> Option<Notice> {
-        self.tracker.notices.pop_front()
+        take_next(&mut self.tracker.notices)
     }
 
     /// Whether the tracker has changed since the last call: then store [`Tracker::saved`].

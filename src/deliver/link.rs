@@ -221,6 +221,10 @@ impl Link {
             self.retries.remove(&seq);
             self.blocked = false;
         }
+        if self.outstanding.is_empty() {
+            // An empty map keeps room for eleven.
+            (self.outstanding, self.repeats) = (BTreeMap::new(), BTreeSet::new());
+        }
         self.rest();
     }
 

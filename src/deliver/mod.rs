@@ -17,6 +17,7 @@ mod link;
 mod notice;
 mod operate;
 mod paging;
+mod queue;
 mod record;
 mod reported;
 mod retrying;

@@ -395,6 +395,10 @@ impl Tracker {
             }
             taken.push((seq, record));
         }
+        if self.open.is_empty() {
+            // An empty map keeps room for eleven.
+            (self.open, self.due) = (BTreeMap::new(), BTreeSet::new());
+        }
         taken.into_iter()
     }
 

@@ -8,7 +8,7 @@ use std::{
         atomic::{AtomicU64, Ordering},
     },
 };
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 
 use super::lock;
 use crate::{clock, limits::Limits, log::ConsumerKey};
@@ -26,11 +26,28 @@ pub enum Order {
 
 /// Everyone who is connected.
 pub struct Seats {
-    taken: Mutex<HashMap<ConsumerKey, (u64, watch::Sender<Order>)>>,
+    taken: Mutex<HashMap<ConsumerKey, (u64, Arc<Orders>)>>,
     next: AtomicU64,
     room: Arc<Semaphore>,
     most: usize,
     handshakes: Mutex<Bucket>,
+}
+
+/// From the seats to one connection.
+struct Orders {
+    last: Mutex<Order>,
+    given: Notify,
+}
+
+impl Orders {
+    fn give(&self, order: Order) {
+        *lock(&self.last) = order;
+        self.given.notify_one();
+    }
+
+    fn last(&self) -> Order {
+        *lock(&self.last)
+    }
 }
 
 /// Why a connection is not let in.
@@ -47,7 +64,7 @@ pub struct Seat {
     seats: Arc<super::Hub>,
     key: ConsumerKey,
     id: u64,
-    orders: watch::Receiver<Order>,
+    orders: Arc<Orders>,
 }
 
 impl Seats {
@@ -83,7 +100,7 @@ impl Seats {
     pub(super) fn cut(&self, consumer: &ConsumerId) {
         for (key, (_, orders)) in lock(&self.taken).iter() {
             if key.consumer == *consumer {
-                orders.send_replace(Order::Cut);
+                orders.give(Order::Cut);
             }
         }
     }
@@ -94,9 +111,9 @@ impl Seat {
     pub fn take(hub: &Arc<super::Hub>, key: ConsumerKey) -> Self {
         let seats = &hub.seats;
         let id = seats.next.fetch_add(1, Ordering::Relaxed);
-        let (sender, orders) = watch::channel(Order::Stay);
-        if let Some((_, older)) = lock(&seats.taken).insert(key.clone(), (id, sender)) {
-            older.send_replace(Order::Replaced);
+        let orders = Arc::new(Orders { last: Mutex::new(Order::Stay), given: Notify::new() });
+        if let Some((_, older)) = lock(&seats.taken).insert(key.clone(), (id, orders.clone())) {
+            older.give(Order::Replaced);
         }
         Self { seats: hub.clone(), key, id, orders }
     }
@@ -113,13 +130,14 @@ impl Seat {
 
     /// What the connection is told.
     pub fn order(&self) -> Order {
-        *self.orders.borrow()
+        self.orders.last()
     }
 
     /// Ends when the connection is told something.
     pub async fn ordered(&mut self) -> Order {
-        // The sender lives as long as the seat has not been taken over, and its last word stays readable.
-        let _ = self.orders.changed().await;
+        if self.order() == Order::Stay {
+            self.orders.given.notified().await;
+        }
         self.order()
     }
 }
