@@ -1,6 +1,6 @@
 //! What a client that misbehaves can make a feed remember.
 
-use crate::bench::{Bench, event, position, range};
+use super::bench::{Bench, event, position, range};
 use ackwire::deliver::{Config, MAX_ERRORS, MAX_EXCEPTIONS, MAX_RECENT, MAX_RESENDS, MAX_SETTLED};
 use ackwire::wire::{From, Resend, Window};
 
