@@ -342,6 +342,11 @@ impl Tracker {
             self.untold.insert(hole);
         }
         bound(&mut self.untold);
+        let within = (Bound::Excluded(range.after()), Bound::Included(range.upto()));
+        if self.open.range(within).next().is_some() {
+            // The client's position will pass it: forgotten, it would count as confirmed [AW-SUB-1].
+            self.vows += 1;
+        }
         self.skip(range);
     }
 

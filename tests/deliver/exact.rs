@@ -237,7 +237,7 @@ fn a_retry_of_what_expired_while_the_log_was_read_is_lost() {
     assert_eq!(bench.drain_frames(), [""; 0], "the log still holds it: it is read again");
     let request = bench.feed.poll_read().unwrap();
     bench.feed.handle_page(bench.now, request.id, &page(2));
-    assert_eq!(bench.drain_frames(), ["lost (0,1] expired"]);
+    assert_eq!(bench.drain(), ["lost (0,1] expired"]);
 }
 
 #[test]

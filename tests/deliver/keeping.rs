@@ -1,6 +1,7 @@
 //! What outlives a connection, and a life of the server; and what it costs.
 
 use super::bench::{Bench, epoch, position, seq};
+use ackwire::base::Duration;
 use ackwire::deliver::{MAX_DEAD_LETTERS, MAX_EXCEPTIONS, MAX_RECENT, State};
 use ackwire::wire::{From, Nack};
 
@@ -53,6 +54,24 @@ fn aw_send_2_a_client_hears_that_an_event_failed_for_good_once_that_is_durable()
     assert!(bench.feed.poll_transmit().is_none() && bench.feed.poll_save().is_none(), "not yet");
     bench.feed.handle_saved(save);
     assert_eq!(bench.drain(), ["lost (0,1] failed"]);
+}
+
+#[test]
+fn aw_promise_a_client_hears_that_a_sent_event_is_lost_once_that_is_durable() {
+    let mut bench = Bench::new(1);
+    bench.subscribe(From::Start);
+    bench.nack(1, 1);
+    bench.trim(2);
+    bench.now = bench.now + Duration::from_secs(5);
+    bench.feed.handle_timeout(bench.now);
+    bench.drain_frames();
+    let request = bench.feed.poll_read().expect("its retry is due");
+    let page = bench.page(request.range, 1, 1000);
+    bench.feed.handle_page(bench.now, request.id, &page);
+    assert!(bench.feed.poll_transmit().is_none(), "not yet");
+    let save = bench.feed.poll_save().expect("first it is saved");
+    bench.feed.handle_saved(save);
+    assert_eq!(bench.drain(), ["lost (0,1] expired"]);
 }
 
 #[test]

@@ -51,6 +51,12 @@ impl Account {
         self.vouched.contains(id)
     }
 
+    /// Whether the consumer has applied an event, or said so by a position that `from: "now"` gave it: of two tabs with one
+    /// identity one may have passed over what the other was sent.
+    pub fn has_claimed(&self, epoch: &Epoch, seq: Seq, id: &EventId) -> bool {
+        self.has_applied(id) || self.logs.get(epoch).is_some_and(|of| of.passed.contains(seq))
+    }
+
     /// Whether the consumer knows what became of an event.
     pub fn has(&self, epoch: &Epoch, seq: Seq, id: &EventId) -> bool {
         let told = |of: &Of| of.lost.contains(seq) || of.passed.contains(seq);

@@ -77,7 +77,7 @@ impl Check {
                 Notice::Confirmed { seq, id, .. } => {
                     let account = self.accounts.entry(key.clone()).or_default();
                     assert!(
-                        account.has_applied(&id),
+                        account.has_claimed(&epoch, seq, &id),
                         "{}, {}: {seq} ({id}) is confirmed and was never applied",
                         key.1,
                         key.0
@@ -144,7 +144,9 @@ impl Check {
             let who = format!("{}, {stream}: {} ({}) is {state:?}", tab.consumer, event.seq, event.id);
             match state {
                 // Nothing is confirmed that was not applied, and nothing given up of which the application was not told.
-                deliver::State::Confirmed => assert!(account.has_applied(&event.id), "{who} and was never applied"),
+                deliver::State::Confirmed => {
+                    assert!(account.has_claimed(&epoch, event.seq, &event.id), "{who} and was never applied");
+                }
                 deliver::State::Dead => assert!(accounted, "{who}, and nobody was told"),
                 // The log holds it: only the consumer itself may have passed it over, perhaps by another tab.
                 deliver::State::Skipped => {
