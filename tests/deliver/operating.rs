@@ -2,7 +2,7 @@
 
 use super::bench::{Bench, epoch, event, position, seq};
 use ackwire::deliver::{MAX_REQUEUED, NotDone, State};
-use ackwire::wire::{Confirm, From};
+use ackwire::wire::{Confirm, From, Window};
 
 /// Event 2 of 3 is a dead letter, and the consumer has acked past it.
 fn with_a_dead_letter() -> Bench {
@@ -168,4 +168,19 @@ fn each_state_has_its_time() {
     let confirmed = bench.delivery(1);
     assert_eq!((confirmed.since, confirmed.latency), (Some(bench.now), Some(bench.now - sent_at)));
     assert_eq!(bench.feed.tracker().counters().recovered, 1);
+}
+
+#[test]
+fn what_somebody_else_has_confirmed_keeps_its_room_until_the_page_is_done_with_it() {
+    let mut bench = Bench::new(2);
+    bench.window = Window::new(1, 65_536).unwrap();
+    assert_eq!(bench.subscribe(From::Start), ["subscribed after 0", "events (0,1] 1"]);
+    assert_eq!(bench.feed.confirm(bench.now, &event(1)), Ok(true));
+    assert_eq!(bench.drain(), [""; 0], "the page may still be at it");
+    assert_eq!(bench.ack(1), ["events (1,2] 2"]);
+    // And not for ever: a handler that hangs on it holds up nothing.
+    assert_eq!(bench.feed.confirm(bench.now, &event(2)), Ok(true));
+    bench.append([3]);
+    assert_eq!(bench.wait(31), ["lost (1,2] failed", "events (2,3] 3"]);
+    assert_eq!((bench.state(1), bench.state(2)), (State::Confirmed, State::Confirmed));
 }

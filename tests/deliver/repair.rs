@@ -1,6 +1,7 @@
 //! Lost frames: [AW-SEND-6], [AW-SEND-7].
 
 use super::bench::Bench;
+use ackwire::deliver::State;
 use ackwire::wire::{Filter, From};
 
 fn marks(at: &[u64], upto: u64) -> Vec<(u64, String)> {
@@ -82,4 +83,19 @@ fn aw_send_7_the_tail_mark() {
     assert_eq!(bench.wait_ms(2_000), marks(&[1_000], 3), "an event begins the silence anew");
     bench.ack(3);
     assert_eq!(bench.wait_ms(60_000), [], "nothing is unsettled");
+}
+
+#[test]
+fn aw_promise_what_compaction_took_is_lost_and_not_passed_over() {
+    let mut bench = Bench::new(5);
+    bench.compact(2);
+    bench.compact(3);
+    let sent = ["events (0,1] 1", "lost (1,2] compacted", "lost (2,3] compacted", "events (3,5] 4 5"];
+    assert_eq!(bench.subscribe(From::Start)[1..], sent);
+    assert_eq!(
+        bench.resend(&[(0, 4)]),
+        ["events (0,1] 1", "lost (1,2] compacted", "lost (2,3] compacted", "events (3,4] 4"]
+    );
+    bench.ack(5);
+    assert_eq!((bench.position(), bench.state(2), bench.state(4)), (5, State::Skipped, State::Confirmed));
 }

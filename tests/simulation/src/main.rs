@@ -9,12 +9,13 @@ use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::thread;
 use std::time::{Duration, Instant};
 
-const USAGE: &str = "usage: simulate --seeds A..B [--profile NAME|all] [--jobs N] [--trace] [--keep 3,7,12]
+const USAGE: &str = "usage: simulate --seeds A..B [--profile NAME|all] [--jobs N] [--trace] [--keep 3,7,12] [--as-is]
   --profile  what goes wrong: flaky, network, handlers, operations, logs, clocks, pages, everything, or each in turn
              (`all`, the default)
   --jobs     how many threads; as many as there are cores by default
   --trace    print what happens; one seed, one profile
-  --keep     leave out all acts of the seed's story but these, as a failure prints them";
+  --keep     leave out all acts of the seed's story but these, as a failure prints them
+  --as-is    name a failing seed without looking for the shortest way to it";
 
 /// How often progress is told.
 const PROGRESS_EVERY: Duration = Duration::from_secs(5);
@@ -24,6 +25,7 @@ struct Arguments {
     profile: Option<&'static Profile>,
     jobs: usize,
     trace: bool,
+    as_is: bool,
     keep: Option<Vec<usize>>,
 }
 
@@ -94,8 +96,12 @@ fn work(
             Ok(report) => drop(done.send(report)),
             Err(violation) => {
                 if !stop.swap(true, Ordering::Relaxed) {
-                    eprintln!("seed {seed} broke the promise; looking for the shortest way to it");
-                    let told = explain(&story, &violation);
+                    let told = if arguments.as_is {
+                        format!("seed {seed} of `{}` broke the promise: {}", story.profile.name, violation.message)
+                    } else {
+                        eprintln!("seed {seed} broke the promise; looking for the shortest way to it");
+                        explain(&story, &violation)
+                    };
                     broken.lock().expect("nobody panics with it").get_or_insert(told);
                 }
             }
@@ -136,7 +142,7 @@ fn parse(mut words: impl Iterator<Item = String>) -> Result<Arguments, String> {
         return Err("the one command is `simulate`".into());
     }
     let jobs = thread::available_parallelism().map_or(1, usize::from);
-    let mut arguments = Arguments { seeds: 0..100, profile: None, jobs, trace: false, keep: None };
+    let mut arguments = Arguments { seeds: 0..100, profile: None, jobs, trace: false, as_is: false, keep: None };
     while let Some(word) = words.next() {
         let mut value = || words.next().unwrap_or_default();
         match word.as_str() {
@@ -162,6 +168,7 @@ fn parse(mut words: impl Iterator<Item = String>) -> Result<Arguments, String> {
                 arguments.keep = Some(places.ok_or("--keep is a list of numbers, 3,7,12")?);
             }
             "--trace" => arguments.trace = true,
+            "--as-is" => arguments.as_is = true,
             other => return Err(format!("unknown argument `{other}`")),
         }
     }

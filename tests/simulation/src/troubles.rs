@@ -95,7 +95,8 @@ impl World {
             What::Stall { tab, span } => self.on_tab(tab, |world, tab| {
                 let until = world.now + span;
                 for connection in world.connections_of(tab) {
-                    world.network.wire(connection).stalled_until = until;
+                    let wire = world.network.wire(connection);
+                    wire.stalled_until = wire.stalled_until.max(until);
                 }
             }),
             What::Throttle { tab, rate, span } => self.on_tab(tab, |world, tab| {
@@ -140,13 +141,13 @@ impl World {
                 self.server_clock = Clock::new(self.now, reads);
             }
             What::CrashLosing { down, lost } => self.crash_server(down, lost),
-            What::Pause { span } => self.server_paused_until = self.now + span,
+            What::Pause { span } => self.server_paused_until = self.server_paused_until.max(self.now + span),
             What::Jump { by } => self.server_clock.jump(self.now, by),
             What::ServerDrift { rate } => self.server_clock.set_rate(self.now, rate),
             What::Drain { span } => self.if_up(|world| world.with_server(|server, now| server.drain(now, span))),
             What::Refuse => self.if_up(|world| world.with_server(|server, now| server.refuse(now))),
             What::Sick { span } => {
-                self.sick_until = self.now + span;
+                self.sick_until = self.sick_until.max(self.now + span);
                 self.server.is_sick = true;
                 self.at(span, Happening::Recovered);
             }
