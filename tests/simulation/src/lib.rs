@@ -4,6 +4,7 @@
 //!
 //! `cargo run --release -p ackwire-simulation -- simulate --seeds 0..1000 --profile everything`
 
+mod acting;
 mod agenda;
 mod chance;
 mod check;
@@ -15,6 +16,7 @@ mod pages;
 mod plan;
 mod producer;
 mod profile;
+mod reader;
 mod requests;
 mod run;
 mod seen;
@@ -28,9 +30,10 @@ mod world;
 pub use conditions::{Conditions, TokenAnswer};
 pub use log::{Appended, StreamLog, Wanted};
 pub use profile::Profile;
+pub use reader::Reader;
 pub use run::{Report, Story};
 pub use seen::{Call, Handling, Seen};
 pub use server::Server;
-pub use tab::{App, Payload, Publication, Reader, Tab};
+pub use tab::{App, Payload, Publication, Tab};
 pub use verdict::{Violation, attempt, explain, shorten, trace};
 pub use world::{Trace, World};

@@ -1,17 +1,12 @@
 //! The server: real connections and feeds over the logs.
 
 use ackwire::base::{Duration, Instant};
-use ackwire::deliver::{
-    Action, Config, Connection, EventsOut, Feed, FeedFrame, Limits, Notice, ReadRequest, Saved, Tracker, Violation,
-};
-use ackwire::wire::{
-    ConsumerId, Epoch, ErrorCode, Publish, Seq, ServerFrame, ServerInfo, StreamName, Subscribe, Welcome, Window,
-    encode_server,
-};
+use ackwire::deliver::{Config, Connection, EventsOut, Feed, FeedFrame, Limits, Notice, ReadRequest, Saved, Tracker};
+use ackwire::wire::{ConsumerId, Epoch, Seq, ServerFrame, StreamName, Subscribe, Window};
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::chance;
-use crate::log::{Appended, StreamLog, Wanted};
+use crate::log::StreamLog;
 
 /// A (stream, consumer) pair.
 pub type Key = (StreamName, ConsumerId);
@@ -46,13 +41,13 @@ pub enum Kind {
 
 /// One WebSocket.
 #[derive(Debug)]
-struct Line {
-    connection: Connection,
-    consumer: Option<ConsumerId>,
+pub(crate) struct Line {
+    pub connection: Connection,
+    pub consumer: Option<ConsumerId>,
     /// What each subscription has granted, and its number.
-    windows: BTreeMap<StreamName, (Window, u64)>,
+    pub windows: BTreeMap<StreamName, (Window, u64)>,
     /// Counts subscriptions.
-    subscribed: u64,
+    pub subscribed: u64,
 }
 
 /// One life after another of a server. Its logs outlive it, and what it saved of its trackers.
@@ -72,11 +67,11 @@ pub struct Server {
     pub is_sick: bool,
     saved: BTreeMap<Key, Saved>,
     unsaved: BTreeSet<Key>,
-    lines: BTreeMap<u64, Line>,
-    seats: BTreeMap<ConsumerId, u64>,
+    pub(crate) lines: BTreeMap<u64, Line>,
+    pub(crate) seats: BTreeMap<ConsumerId, u64>,
     due: BTreeMap<Key, Instant>,
     config: Config,
-    limits: Limits,
+    pub(crate) limits: Limits,
     seed: u64,
 }
 
@@ -275,106 +270,13 @@ impl Server {
         say
     }
 
-    /// Does what a connection decides.
-    fn act(
-        &mut self,
-        now: Instant,
-        id: u64,
-        token_life: &impl Fn(Option<&str>) -> Result<Option<Duration>, ()>,
-        say: &mut Vec<Say>,
-    ) {
-        loop {
-            let Some(line) = self.lines.get_mut(&id) else { return };
-            let Some(action) = line.connection.poll_action() else { return };
-            let consumer = line.consumer.clone();
-            let mine = |stream: &StreamName| (stream.clone(), consumer.clone().expect("it said hello"));
-            match action {
-                Action::Authenticate { consumer, token } => {
-                    self.authenticate(now, id, consumer, token_life(token.as_deref()), say);
-                }
-                Action::Subscribe(subscribe) => {
-                    let key = mine(&subscribe.stream);
-                    line.subscribed += 1;
-                    line.windows.insert(subscribe.stream.clone(), (subscribe.window, line.subscribed));
-                    self.answer(id, &key, say);
-                    self.attach(now, key, &subscribe);
-                }
-                Action::Unsubscribe(stream) => {
-                    let key = mine(&stream);
-                    line.windows.remove(&stream);
-                    self.answer(id, &key, say);
-                    self.detach(key);
-                }
-                Action::Ack(ack) => self.with_feed(&mine(&ack.stream), |feed| must(feed, |f| f.handle_ack(now, &ack))),
-                Action::Nack(nack) => {
-                    self.with_feed(&mine(&nack.stream), |feed| must(feed, |f| f.handle_nack(now, &nack)));
-                }
-                Action::ConfirmRequeued(confirm) => {
-                    self.with_feed(&mine(&confirm.stream), |feed| must(feed, |f| f.handle_confirm(now, &confirm)));
-                }
-                Action::Resend(resend) => {
-                    self.with_feed(&mine(&resend.stream), |feed| must(feed, |f| f.handle_resend(&resend)));
-                }
-                Action::Confirm(confirmation) => unreachable!("the core sends none: {confirmation:?}"),
-                Action::Publish(publish) => self.publish(id, publish, say),
-                Action::Send(frame) => {
-                    line.connection.handle_sent(now);
-                    say.push(Say::Send(id, encode_server(&frame), Kind::Control));
-                }
-                Action::Close { code, reason } => {
-                    assert_ne!(code.0, 4400, "our own client keeps to the protocol: {reason}");
-                    self.handle_closed(id);
-                    say.push(Say::Close(id, code.0));
-                }
-            }
-        }
-    }
-
-    fn authenticate(
-        &mut self,
-        now: Instant,
-        id: u64,
-        consumer: Option<ConsumerId>,
-        life: Result<Option<Duration>, ()>,
-        say: &mut Vec<Say>,
-    ) {
-        let Ok(life) = life else {
-            self.lines.get_mut(&id).expect("a line").connection.handle_refused("the token is not good");
-            return;
-        };
-        if let Some(consumer) = &consumer
-            && let Some(older) = self.seats.insert(consumer.clone(), id)
-            && let Some(line) = self.lines.get_mut(&older)
-        {
-            // [AW-CONN-5]
-            line.connection.handle_replaced();
-            for stream in std::mem::take(&mut line.windows).into_keys() {
-                self.detach((stream, consumer.clone()));
-            }
-            self.act(now, older, &|_| Err(()), say);
-        }
-        let line = self.lines.get_mut(&id).expect("a line");
-        if consumer.is_some() {
-            line.consumer = consumer;
-        }
-        let welcome = ServerFrame::Welcome(Welcome {
-            connection: id.to_string(),
-            consumer: line.consumer.clone().expect("it said hello"),
-            heartbeat_ms: self.limits.heartbeat.as_millis() as u32,
-            max_frame_bytes: self.limits.max_frame_bytes as u32,
-            token_expires_in_ms: life.map(Duration::as_millis),
-            server: ServerInfo { name: "simulation".into(), version: "0".into() },
-        });
-        line.connection.handle_accepted(now, life, welcome);
-    }
-
     /// What is owed to a subscription that ends.
-    fn answer(&mut self, id: u64, key: &Key, say: &mut Vec<Say>) {
+    pub(crate) fn answer(&mut self, id: u64, key: &Key, say: &mut Vec<Say>) {
         let answers = self.feeds.get_mut(key).map(Feed::take_answers).unwrap_or_default();
         say.extend(answers.iter().map(|frame| Say::Send(id, frame.encode(&key.0), Kind::Control)));
     }
 
-    fn attach(&mut self, now: Instant, key: Key, subscribe: &Subscribe) {
+    pub(crate) fn attach(&mut self, now: Instant, key: Key, subscribe: &Subscribe) {
         self.load(&key);
         let tail = self.logs[&key.0].tail();
         self.with_feed(&key, |feed| feed.attach(now, subscribe, tail));
@@ -391,7 +293,7 @@ impl Server {
         self.feeds.insert(key.clone(), Feed::new(key.0.clone(), tracker, self.config, jitter));
     }
 
-    fn detach(&mut self, key: Key) {
+    pub(crate) fn detach(&mut self, key: Key) {
         self.with_feed(&key, Feed::detach);
         self.due.remove(&key);
         self.unsaved.insert(key);
@@ -403,33 +305,11 @@ impl Server {
         }
     }
 
-    fn with_feed(&mut self, key: &Key, change: impl FnOnce(&mut Feed)) {
+    pub(crate) fn with_feed(&mut self, key: &Key, change: impl FnOnce(&mut Feed)) {
         if let Some(feed) = self.feeds.get_mut(key) {
             change(feed);
             self.touched.insert(key.clone());
         }
-    }
-
-    fn publish(&mut self, connection: u64, publish: Publish, say: &mut Vec<Say>) {
-        let Publish { stream, id, .. } = publish;
-        let refuse = |code: ErrorCode| ServerFrame::Rejected {
-            id: id.to_string(),
-            stream: stream.to_string(),
-            code,
-            message: "refused".into(),
-        };
-        let appended = (!self.is_sick)
-            .then(|| self.logs.get_mut(&stream).expect("a stream").append_wanted(&Wanted::new(id.clone())));
-        let answer = match appended {
-            None => refuse(ErrorCode::Unavailable),
-            Some(Appended::Ended) => refuse(ErrorCode::StreamEnded),
-            Some(Appended::New(seq)) => {
-                say.push(Say::Moved(stream.clone()));
-                ServerFrame::Published { id, stream, seq, duplicate: false }
-            }
-            Some(Appended::Known(seq)) => ServerFrame::Published { id, stream, seq, duplicate: true },
-        };
-        say.push(Say::Send(connection, encode_server(&answer), Kind::Control));
     }
 
     fn pumped(&mut self, now: Instant) -> Vec<Say> {
@@ -485,12 +365,6 @@ impl Server {
             self.handle_closed(connection);
             say.push(Say::Close(connection, 1012));
         }
-    }
-}
-
-fn must(feed: &mut Feed, handle: impl FnOnce(&mut Feed) -> Result<(), Violation>) {
-    if feed.is_attached() {
-        handle(feed).expect("our own client keeps to the protocol");
     }
 }
 

@@ -2,18 +2,19 @@
 
 use ackwire::base::{Instant, Rng};
 use ackwire::receive::{
-    Batch, Checkpoint, Config, Head, IdHasher, Notice, Outcome, Positions, PublishError, Session, SocketId, State,
-    StateReason, SubscribeOptions, SubscriptionId, Transmit,
+    Batch, Checkpoint, Config, Head, IdHasher, Notice, Positions, PublishError, Session, SocketId, State, StateReason,
+    SubscribeOptions, SubscriptionId, Transmit,
 };
 use ackwire::wire::{
-    Ack, ClientFrame, ConsumerId, Epoch, ErrorCode, Event, EventId, EventType, From, Meta, Priority, Publish, Seq,
-    SeqRange, StreamName, decode_events, decode_server,
+    Ack, ClientFrame, ConsumerId, ErrorCode, Event, EventId, EventType, Meta, Priority, Publish, Seq, SeqRange,
+    StreamName, decode_events, decode_server,
 };
 use serde_json::value::RawValue;
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 
 use crate::clock::Clock;
+use crate::reader::Reader;
 use crate::seen::{Call, Handling, Seen};
 
 /// What the core never looks into.
@@ -23,41 +24,6 @@ pub enum Payload {
     Events(Rc<Vec<Event>>),
     /// A message of the application.
     Message(Rc<str>),
-}
-
-/// One subscription in one page life.
-#[derive(Debug)]
-pub struct Reader {
-    /// Its name.
-    pub stream: StreamName,
-    /// How the session names it; `None` once the application has unsubscribed.
-    pub subscription: Option<SubscriptionId>,
-    /// What it was asked to begin with.
-    pub from: From,
-    /// What the application saw.
-    pub seen: Vec<Seen>,
-    /// How much of it was traced.
-    pub noted: usize,
-    epoch: Option<Epoch>,
-    /// What waits for its handler, with the number of the delivery that it came in.
-    queue: VecDeque<(u64, Event)>,
-    /// By number.
-    running: BTreeMap<u64, Event>,
-}
-
-impl Reader {
-    /// Which events were applied, in order.
-    pub fn applied(&self) -> impl Iterator<Item = &EventId> {
-        self.seen.iter().filter_map(|seen| match seen {
-            Seen::Applied { id, .. } => Some(id),
-            _ => None,
-        })
-    }
-
-    /// Events that are with the application, and not settled.
-    pub fn pending(&self) -> impl Iterator<Item = &Event> {
-        self.queue.iter().map(|(_, event)| event).chain(self.running.values())
-    }
 }
 
 /// What an application is like.
@@ -480,17 +446,5 @@ impl Tab {
         let publication = self.publications.iter_mut().find(asked).expect("an answer to what was published");
         publication.answers += 1;
         assert_eq!(publication.answers, 1, "{stream}: the publish {id} was answered again");
-    }
-}
-
-impl Reader {
-    /// What comes of a handler that is done; the application has it applied if that went well.
-    fn outcome(&mut self, event: &Event, handling: Handling) -> Outcome {
-        if handling.throws {
-            return Outcome::Failed { error: "thrown".into(), retry: handling.retry };
-        }
-        let epoch = self.epoch.clone().expect("an event has an epoch");
-        self.seen.push(Seen::Applied { epoch, seq: event.seq, id: event.id.clone() });
-        Outcome::Confirmed
     }
 }

@@ -80,8 +80,10 @@ impl World {
     pub(crate) fn with_server(&mut self, change: impl FnOnce(&mut Server, Instant) -> Vec<Say>) {
         let now = self.server_clock.read(self.now);
         let say = change(&mut self.server, now);
-        for (key, _, notice) in self.server.notices.clone() {
-            self.note(|| format!("  {}, {}: {notice:?}", key.1, key.0));
+        if self.trace.is_some() {
+            for (key, _, notice) in self.server.notices.clone() {
+                self.note(|| format!("  {}, {}: {notice:?}", key.1, key.0));
+            }
         }
         self.say(say);
         self.check.server(&mut self.server);

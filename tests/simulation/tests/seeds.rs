@@ -18,42 +18,42 @@ fn run(name: &str, seeds: u64) {
 
 #[test]
 fn flaky() {
-    run("flaky", 250);
+    run("flaky", 1000);
 }
 
 #[test]
 fn network() {
-    run("network", 250);
+    run("network", 1000);
 }
 
 #[test]
 fn handlers() {
-    run("handlers", 250);
+    run("handlers", 1000);
 }
 
 #[test]
 fn operations() {
-    run("operations", 250);
+    run("operations", 1000);
 }
 
 #[test]
 fn logs() {
-    run("logs", 250);
+    run("logs", 1000);
 }
 
 #[test]
 fn clocks() {
-    run("clocks", 250);
+    run("clocks", 1000);
 }
 
 #[test]
 fn pages() {
-    run("pages", 250);
+    run("pages", 1000);
 }
 
 #[test]
 fn everything() {
-    run("everything", 700);
+    run("everything", 3000);
 }
 
 #[test]

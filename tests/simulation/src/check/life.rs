@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, HashSet};
 
 use super::account::Account;
 use crate::log::StreamLog;
+use crate::reader::Reader;
 use crate::seen::Seen;
-use crate::tab::Reader;
 
 /// What was looked at.
 #[derive(Debug, Default)]
