@@ -123,3 +123,18 @@ test("what is split comes byte by byte", async (t) => {
   await hears(caller.ear, text);
   assert.ok(echo.heard[0].chunks > 100, `${echo.heard[0].chunks} chunks`);
 });
+
+test("a connection whose goodbye is held up by a side that does not read can still be reset", async (t) => {
+  const { echo, proxy, caller } = await setUp(t);
+  caller.say("hello");
+  await hears(caller.ear, "hello");
+  const sockets = () => process.getActiveResourcesInfo().filter((name) => name === "TCPSocketWrap").length;
+  const before = sockets();
+  // More than the system keeps for a side that does not read.
+  echo.heard[0].socket.pause();
+  caller.say("x".repeat(32 << 20));
+  await until("the server is full", () => echo.heard[0].socket.readableLength > 0);
+  proxy.cut("end");
+  proxy.cut("reset");
+  await until("both of the proxy's sockets are gone", () => sockets() <= before - 2);
+});

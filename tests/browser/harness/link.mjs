@@ -42,8 +42,8 @@ export class Link {
   /** Both sides see a reset. */
   reset() {
     this.#isCut = true;
-    this.#page.resetAndDestroy();
-    this.#server.resetAndDestroy();
+    reset(this.#page);
+    reset(this.#server);
     this.resume();
   }
 
@@ -75,7 +75,7 @@ export class Link {
       // Whoever is deaf does not hear a goodbye either.
       if (!this.#deaf && !this.#isCut) to.end();
     } catch {
-      if (!this.#deaf && !this.#isCut && !to.destroyed) to.resetAndDestroy();
+      if (!this.#deaf && !this.#isCut && !to.destroyed) reset(to);
     }
     if (this.#deaf) from.destroy();
   }
@@ -97,6 +97,9 @@ export class Link {
     }
   }
 }
+
+/** A socket that has begun to say goodbye takes no reset: the system's handle would stay open. */
+const reset = (socket) => (socket.writableEnded ? socket.destroy() : socket.resetAndDestroy());
 
 const trickle = (bytesPerSecond) => Math.max(1, Math.floor((bytesPerSecond * TRICKLE_MS) / 1000));
 
