@@ -1,5 +1,6 @@
 // Builds what users install: dist/ with one minified module, the WebAssembly beside it, and the types.
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from "node:fs";
+import { homedir } from "node:os";
 import { join } from "node:path";
 import { build } from "esbuild";
 import { dist, inner, root, target } from "./lib/paths.mjs";
@@ -15,7 +16,10 @@ await main(async () => {
   const triple = "wasm32-unknown-unknown";
   // As a cdylib alone: beside an rlib, cargo leaves link-time optimisation out.
   const crate = ["--package", "ackwire", "--lib", "--crate-type", "cdylib"];
-  await run("cargo", ["rustc", ...crate, "--profile", "wasm", "--target", triple]);
+  // Where panics stand is in the program: not with the paths of the machine that built it.
+  const home = process.env.CARGO_HOME ?? join(homedir(), ".cargo");
+  const env = { CARGO_ENCODED_RUSTFLAGS: `--remap-path-prefix=${home}=` };
+  await run("cargo", ["rustc", ...crate, "--profile", "wasm", "--target", triple], { env });
   const built = join(target, triple, "wasm", "ackwire.wasm");
   await run("wasm-bindgen", ["--target", "web", "--out-dir", dist, "--out-name", "ackwire", built]);
   mkdirSync(inner, { recursive: true });

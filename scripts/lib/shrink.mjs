@@ -15,6 +15,10 @@ const FEATURES = [
 ];
 const enabled = FEATURES.map((name) => `--enable-${name}`);
 
+/** Flattening and building the control flow anew twice takes 1 % off what -Oz alone leaves. */
+const REBUILD = ["--flatten", "--rereloop", "-Oz"];
+const OPTIMISE = [...REBUILD, ...REBUILD, "--converge"];
+
 /**
  * What only makes up the message of a panic. In the browser a panic's message is never shown: the program traps, before
  * and after, and this way it traps at once.
@@ -33,8 +37,9 @@ export async function shrink(wasm, glue, named) {
   const code = readFileSync(glue, "utf8");
   const used = new Set(Array.from(code.matchAll(/\bwasm\.(\w+)/g), ([, name]) => name));
   writeFileSync(named, trapAtOnce(readFileSync(wasm), used));
-  await run("wasm-opt", [...enabled, "-Oz", "--converge", "--debuginfo", named, "-o", named]);
-  const strip = ["--strip-producers", "--strip-debug", "--minify-imports-and-exports-and-modules"];
+  await run("wasm-opt", [...enabled, ...OPTIMISE, "--debuginfo", named, "-o", named]);
+  const strip = ["--strip-producers", "--strip-debug", "--strip-target-features"];
+  strip.push("--minify-imports-and-exports-and-modules");
   const renamed = await output("wasm-opt", [...enabled, ...strip, named, "-o", wasm]);
   writeFileSync(glue, rename(code, JSON.parse(renamed)));
 }
@@ -44,8 +49,9 @@ function trapAtOnce(bytes, used) {
   const program = binaryen.readBinary(bytes);
   for (let index = 0; index < program.getNumFunctions(); index++) {
     const reference = program.getFunctionByIndex(index);
-    const { name, base } = binaryen.getFunctionInfo(reference);
-    if (!base && PANICS.some((panic) => panic.test(name))) {
+    const { name, base, body } = binaryen.getFunctionInfo(reference);
+    const neverReturns = !base && binaryen.getExpressionType(body) === binaryen.unreachable;
+    if (neverReturns && PANICS.some((panic) => panic.test(name))) {
       binaryen.Function(reference).setBody(program.unreachable());
     }
   }

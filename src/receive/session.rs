@@ -6,7 +6,7 @@ use super::checkpoint::Checkpoint;
 use super::link::Link;
 use super::outbox::Outbox;
 use super::output::Outputs;
-use super::subscription::{Context, Fault, Subscription};
+use super::subscription::{Context, Fault, Subscription, Word};
 use super::{
     Batch, Config, Notice, Outcome, Positions, SocketId, State, StateReason, Stats, SubscribeOptions, SubscriptionId,
     Transmit,
@@ -211,7 +211,7 @@ impl<P: Clone> Session<P> {
             return;
         }
         self.link.heard(now, !batch.heads.is_empty());
-        self.arrived(now, socket, stream, |subscription, cx| subscription.handle_events(batch, cx));
+        self.arrived(now, socket, stream, Word::Events(batch));
         self.finish(now);
     }
 
@@ -357,20 +357,10 @@ impl<P: Clone> Session<P> {
                     return;
                 }
                 let stream = subscribed.stream.clone();
-                self.arrived(now, socket, &stream, |held, cx| {
-                    let asked = held.is_asked();
-                    if asked {
-                        held.handle_subscribed(subscribed, cx);
-                    }
-                    Ok(asked)
-                });
+                self.arrived(now, socket, &stream, Word::Subscribed(subscribed));
             }
-            ServerFrame::Lost { stream, range } => {
-                self.arrived(now, socket, &stream, |held, cx| held.handle_lost(range, cx));
-            }
-            ServerFrame::Ended { stream, seq } => {
-                self.arrived(now, socket, &stream, |held, cx| Ok(held.handle_ended(seq, cx)));
-            }
+            ServerFrame::Lost { stream, range } => self.arrived(now, socket, &stream, Word::Lost(range)),
+            ServerFrame::Ended { stream, seq } => self.arrived(now, socket, &stream, Word::Ended(seq)),
             ServerFrame::Published { id, stream, seq, duplicate } => {
                 self.outbox.published(id, stream, seq, duplicate, &mut self.out);
             }
@@ -406,16 +396,10 @@ impl<P: Clone> Session<P> {
     }
 
     /// Something of a stream has arrived.
-    fn arrived(
-        &mut self,
-        now: Instant,
-        socket: SocketId,
-        stream: &str,
-        handle: impl FnOnce(&mut Subscription<P>, &mut Context<'_, P>) -> Result<bool, Fault>,
-    ) {
+    fn arrived(&mut self, now: Instant, socket: SocketId, stream: &str, word: Word<'_, P>) {
         let mut cx = Context { now, socket, config: &self.config, out: &mut self.out };
         let handled = match self.subscriptions.iter_mut().find(|held| held.stream().as_str() == stream) {
-            Some(held) => handle(held, &mut cx),
+            Some(held) => held.hear(word, &mut cx),
             None => Ok(false),
         };
         if handled == Ok(false) {

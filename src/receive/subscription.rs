@@ -30,6 +30,14 @@ pub(super) struct Context<'a, P> {
     pub out: &'a mut Outputs<P>,
 }
 
+/// What a server says of one stream.
+pub(super) enum Word<'a, P> {
+    Events(Batch<'a, P>),
+    Subscribed(Subscribed),
+    Lost(LostRange),
+    Ended(Seq),
+}
+
 /// Why a connection cannot go on.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Fault {
@@ -155,7 +163,7 @@ impl<P: Clone> Subscription<P> {
         self.ack_due = None;
     }
 
-    pub fn handle_subscribed(&mut self, subscribed: Subscribed, cx: &mut Context<'_, P>) {
+    fn handle_subscribed(&mut self, subscribed: Subscribed, cx: &mut Context<'_, P>) {
         let Subscribed { epoch, after, head, replayed_upto, reset, lost, .. } = subscribed;
         self.phase = Phase::Live;
         let known = self.epoch.replace(epoch.clone());
@@ -212,15 +220,23 @@ impl<P: Clone> Subscription<P> {
 
     // --- arrival ---
 
-    /// `Ok(false)` if the frame is of an older feed.
-    pub fn handle_events(&mut self, batch: Batch<'_, P>, cx: &mut Context<'_, P>) -> Result<bool, Fault> {
-        if self.phase != Phase::Live {
-            return Ok(false);
+    /// `Ok(false)` if the frame is of an older feed [AW-RECV-6] [AW-RECV-7].
+    pub fn hear(&mut self, word: Word<'_, P>, cx: &mut Context<'_, P>) -> Result<bool, Fault> {
+        match (self.phase, word) {
+            (Phase::Asked, Word::Subscribed(subscribed)) => self.handle_subscribed(subscribed, cx),
+            (Phase::Live, Word::Events(batch)) => self.handle_events(batch, cx)?,
+            (Phase::Live, Word::Lost(lost)) => self.handle_lost(lost, cx)?,
+            (Phase::Live, Word::Ended(seq)) => self.handle_ended(seq, cx),
+            _ => return Ok(false),
         }
+        Ok(true)
+    }
+
+    fn handle_events(&mut self, batch: Batch<'_, P>, cx: &mut Context<'_, P>) -> Result<(), Fault> {
         check_batch(&batch)?;
         if batch.requeued {
             batch.heads.iter().enumerate().for_each(|(index, head)| self.arrive_again(head, index, &batch, cx));
-            return Ok(true);
+            return Ok(());
         }
         let before = self.cursor;
         if batch.after <= self.cursor {
@@ -232,14 +248,10 @@ impl<P: Clone> Subscription<P> {
         }
         self.heard = self.heard.max(batch.upto);
         self.after_arrival(before, cx);
-        Ok(true)
+        Ok(())
     }
 
-    /// `Ok(false)` if the frame is of an older feed [AW-RECV-6].
-    pub fn handle_lost(&mut self, lost: LostRange, cx: &mut Context<'_, P>) -> Result<bool, Fault> {
-        if self.phase != Phase::Live {
-            return Ok(false);
-        }
+    fn handle_lost(&mut self, lost: LostRange, cx: &mut Context<'_, P>) -> Result<(), Fault> {
         let range = SeqRange::new(lost.after, lost.upto).ok_or(Fault::Misbehaved("`lost` with an empty range"))?;
         let before = self.cursor;
         self.feed_start = self.feed_start.max(range.upto());
@@ -254,17 +266,13 @@ impl<P: Clone> Subscription<P> {
         }
         self.heard = self.heard.max(range.upto());
         self.after_arrival(before, cx);
-        Ok(true)
+        Ok(())
     }
 
-    /// `false` if the frame is of an older feed [AW-RECV-7].
-    pub fn handle_ended(&mut self, seq: Seq, cx: &mut Context<'_, P>) -> bool {
-        if self.phase == Phase::Live {
-            self.ended = Some(seq);
-            self.heard = self.heard.max(seq);
-            self.after_arrival(self.cursor, cx);
-        }
-        self.phase == Phase::Live
+    fn handle_ended(&mut self, seq: Seq, cx: &mut Context<'_, P>) {
+        self.ended = Some(seq);
+        self.heard = self.heard.max(seq);
+        self.after_arrival(self.cursor, cx);
     }
 
     /// Takes a frame that begins at or below the cursor.

@@ -1,5 +1,7 @@
 //! What the server says, read from the object that JavaScript parsed it into.
 
+use std::cell::Cell;
+
 use wasm_bindgen::prelude::*;
 
 use crate::receive::{Head, IdHasher};
@@ -83,11 +85,13 @@ pub fn read(message: &JsValue, hasher: &IdHasher, heads: &mut Vec<Head>) -> Resu
     }
     let frame: &FrameObject = value.unchecked_ref();
     let frame_type = frame.frame_type().as_string().ok_or("type")?;
+    let wrong = Cell::new(None);
     let read = if frame_type == "events" {
         read_events(frame, hasher, heads).map(Incoming::Events)
     } else {
-        read_control(&frame_type, Fields(&value))
+        read_control(&frame_type, Fields { object: &value, wrong: &wrong })
     };
+    let read = wrong.get().map_or(read, Err);
     read.map_err(|field| [&*frame_type, ".", field].concat())
 }
 
@@ -131,104 +135,144 @@ fn read_head(event: &EventObject, hasher: &IdHasher) -> Result<Head, Field> {
 fn read_control(frame_type: &str, fields: Fields<'_>) -> Result<Incoming, Field> {
     Ok(Incoming::Control(match frame_type {
         "welcome" => {
-            let server = fields.object("server")?;
+            let server = fields.object("server");
             ServerFrame::Welcome(Welcome {
-                connection: fields.text("connection")?,
                 consumer: fields.name("consumer", ConsumerId::new)?,
-                heartbeat_ms: fields.integer("heartbeat_ms")?,
-                max_frame_bytes: fields.integer("max_frame_bytes")?,
-                token_expires_in_ms: fields.optional("token_expires_in_ms", Fields::millis)?,
-                server: ServerInfo { name: Fields(&server).text("name")?, version: Fields(&server).text("version")? },
+                connection: fields.text("connection"),
+                heartbeat_ms: fields.integer("heartbeat_ms"),
+                max_frame_bytes: fields.integer("max_frame_bytes"),
+                token_expires_in_ms: fields.millis("token_expires_in_ms"),
+                server: ServerInfo {
+                    name: fields.within(&server).text("name"),
+                    version: fields.within(&server).text("version"),
+                },
             })
         }
-        "subscribed" => ServerFrame::Subscribed(Subscribed {
-            stream: fields.name("stream", StreamName::new)?,
-            epoch: fields.name("epoch", Epoch::new)?,
-            after: fields.seq("after")?,
-            head: fields.seq("head")?,
-            oldest: fields.seq("oldest")?,
-            replayed_upto: fields.seq("replayed_upto")?,
-            reset: fields.optional("reset", |fields, path| {
-                let reset = fields.object(path)?;
-                Ok(Position { epoch: Fields(&reset).name("epoch", Epoch::new)?, seq: Fields(&reset).seq("seq")? })
-            })?,
-            lost: fields.optional("lost", |fields, path| read_lost(Fields(&fields.object(path)?)))?,
-        }),
-        "lost" => ServerFrame::Lost { stream: fields.name("stream", StreamName::new)?, range: read_lost(fields)? },
-        "ended" => ServerFrame::Ended { stream: fields.name("stream", StreamName::new)?, seq: fields.seq("seq")? },
+        "subscribed" => {
+            let reset = fields.optional("reset");
+            let lost = fields.optional("lost");
+            ServerFrame::Subscribed(Subscribed {
+                stream: fields.name("stream", StreamName::new)?,
+                epoch: fields.name("epoch", Epoch::new)?,
+                after: fields.seq("after"),
+                head: fields.seq("head"),
+                oldest: fields.seq("oldest"),
+                replayed_upto: fields.seq("replayed_upto"),
+                reset: match reset {
+                    Some(reset) => Some(read_position(fields.within(&reset))?),
+                    None => None,
+                },
+                lost: lost.map(|lost| read_lost(fields.within(&lost))),
+            })
+        }
+        "lost" => ServerFrame::Lost { stream: fields.name("stream", StreamName::new)?, range: read_lost(fields) },
+        "ended" => ServerFrame::Ended { stream: fields.name("stream", StreamName::new)?, seq: fields.seq("seq") },
         "published" => ServerFrame::Published {
             id: fields.name("id", EventId::new)?,
             stream: fields.name("stream", StreamName::new)?,
-            seq: fields.seq("seq")?,
-            duplicate: field(fields.0, "duplicate").as_bool().ok_or("duplicate")?,
+            seq: fields.seq("seq"),
+            duplicate: fields.get("duplicate").as_bool().ok_or("duplicate")?,
         },
         "rejected" => ServerFrame::Rejected {
-            id: fields.text("id")?,
-            stream: fields.text("stream")?,
-            code: ErrorCode::parse(&fields.text("code")?),
-            message: fields.text("message")?,
+            id: fields.text("id"),
+            stream: fields.text("stream"),
+            code: ErrorCode::parse(&fields.text("code")),
+            message: fields.text("message"),
         },
-        "authenticated" => {
-            ServerFrame::Authenticated { expires_in_ms: fields.optional("expires_in_ms", Fields::millis)? }
-        }
+        "authenticated" => ServerFrame::Authenticated { expires_in_ms: fields.millis("expires_in_ms") },
         "error" => ServerFrame::Error {
-            code: ErrorCode::parse(&fields.text("code")?),
-            message: fields.text("message")?,
-            stream: fields.optional("stream", Fields::text)?,
+            code: ErrorCode::parse(&fields.text("code")),
+            message: fields.text("message"),
+            stream: fields.optional_text("stream"),
         },
-        "drain" => ServerFrame::Drain { reconnect_in_ms: fields.integer("reconnect_in_ms")? },
+        "drain" => ServerFrame::Drain { reconnect_in_ms: fields.integer("reconnect_in_ms") },
         "ping" => ServerFrame::Ping,
         "pong" => ServerFrame::Pong,
         _ => return Ok(Incoming::Unknown),
     }))
 }
 
-fn read_lost(fields: Fields<'_>) -> Result<LostRange, Field> {
-    Ok(LostRange {
-        after: fields.seq("after")?,
-        upto: fields.seq("upto")?,
-        reason: match fields.text("reason")?.as_str() {
-            "expired" => LostReason::Expired,
-            "compacted" => LostReason::Compacted,
-            "failed" => LostReason::Failed,
-            _ => return Err("reason"),
-        },
-    })
+fn read_position(fields: Fields<'_>) -> Result<Position, Field> {
+    Ok(Position { epoch: fields.name("epoch", Epoch::new)?, seq: fields.seq("seq") })
 }
 
-/// An object whose fields are read by name.
-#[derive(Clone, Copy)]
-struct Fields<'a>(&'a JsValue);
+fn read_lost(fields: Fields<'_>) -> LostRange {
+    let reason = match fields.text("reason").as_str() {
+        "expired" => LostReason::Expired,
+        "compacted" => LostReason::Compacted,
+        "failed" => LostReason::Failed,
+        _ => {
+            fields.fail::<()>("reason");
+            LostReason::Expired
+        }
+    };
+    LostRange { after: fields.seq("after"), upto: fields.seq("upto"), reason }
+}
 
-impl Fields<'_> {
-    fn text(self, name: Field) -> Result<String, Field> {
-        field(self.0, name).as_string().ok_or(name)
+/// An object whose fields are read by name. It remembers one that was wrong, and reads on with a value in its place:
+/// asked once at the end, that takes half of the code that leaving at each field takes.
+#[derive(Clone, Copy)]
+struct Fields<'a> {
+    object: &'a JsValue,
+    wrong: &'a Cell<Option<Field>>,
+}
+
+impl<'a> Fields<'a> {
+    fn within(self, object: &'a JsValue) -> Self {
+        Self { object, ..self }
+    }
+
+    fn get(self, name: Field) -> JsValue {
+        field(self.object, name)
     }
 
     fn name<T, E>(self, name: Field, new: fn(&str) -> Result<T, E>) -> Result<T, Field> {
-        new(&self.text(name)?).map_err(|_| name)
+        new(&self.text(name)).map_err(|_| name)
     }
 
-    fn seq(self, name: Field) -> Result<Seq, Field> {
-        seq(&field(self.0, name)).ok_or(name)
+    fn text(self, name: Field) -> String {
+        self.get(name).as_string().unwrap_or_else(|| self.fail(name))
     }
 
-    fn integer(self, name: Field) -> Result<u32, Field> {
-        integer(&field(self.0, name)).ok_or(name)
+    fn seq(self, name: Field) -> Seq {
+        seq(&self.get(name)).unwrap_or_else(|| self.fail(name))
     }
 
-    fn millis(self, name: Field) -> Result<u64, Field> {
-        self.seq(name).map(Seq::get)
+    fn integer(self, name: Field) -> u32 {
+        integer(&self.get(name)).unwrap_or_else(|| self.fail(name))
     }
 
-    fn object(self, name: Field) -> Result<JsValue, Field> {
-        Some(field(self.0, name)).filter(JsValue::is_object).ok_or(name)
+    fn object(self, name: Field) -> JsValue {
+        let value = self.get(name);
+        if value.is_object() {
+            return value;
+        }
+        self.fail::<()>(name);
+        // Whatever is read of it does not count any more, but it must be an object.
+        self.object.clone()
+    }
+
+    fn millis(self, name: Field) -> Option<u64> {
+        self.is_given(name).then(|| self.seq(name).get())
+    }
+
+    fn optional(self, name: Field) -> Option<JsValue> {
+        self.is_given(name).then(|| self.object(name))
+    }
+
+    fn optional_text(self, name: Field) -> Option<String> {
+        self.is_given(name).then(|| self.text(name))
     }
 
     /// `null` is as good as absent.
-    fn optional<T>(self, name: Field, read: impl FnOnce(Self, Field) -> Result<T, Field>) -> Result<Option<T>, Field> {
-        let value = field(self.0, name);
-        if value.is_undefined() || value.is_null() { Ok(None) } else { read(self, name).map(Some) }
+    fn is_given(self, name: Field) -> bool {
+        let value = self.get(name);
+        !value.is_undefined() && !value.is_null()
+    }
+
+    fn fail<T: Default>(self, name: Field) -> T {
+        self.wrong.set(Some(name));
+        T::default()
     }
 }
 

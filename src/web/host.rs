@@ -78,81 +78,57 @@ extern "C" {
 
 #[wasm_bindgen]
 extern "C" {
-    /// A client's settings, within their bounds.
+    /// A client's settings, within their bounds: `Settings` of the facade.
     pub type Settings;
 
-    #[wasm_bindgen(method, getter, js_name = backoffBaseMs)]
-    fn backoff_base_ms(this: &Settings) -> u32;
-    #[wasm_bindgen(method, getter, js_name = backoffMaxMs)]
-    fn backoff_max_ms(this: &Settings) -> u32;
-    #[wasm_bindgen(method, getter, js_name = maxTries)]
-    fn max_tries(this: &Settings) -> u32;
-    #[wasm_bindgen(method, getter, js_name = connectTimeoutMs)]
-    fn connect_timeout_ms(this: &Settings) -> u32;
-    #[wasm_bindgen(method, getter, js_name = ackDelayMs)]
-    fn ack_delay_ms(this: &Settings) -> u32;
-    #[wasm_bindgen(method, getter, js_name = reorderDelayMs)]
-    fn reorder_delay_ms(this: &Settings) -> u32;
-    #[wasm_bindgen(method, getter, js_name = probeTimeoutMs)]
-    fn probe_timeout_ms(this: &Settings) -> u32;
-    #[wasm_bindgen(method, getter, js_name = hasToken)]
-    fn has_token(this: &Settings) -> bool;
+    /// What `subscribe` was given, within its bounds: `SubscribeSettings` of the facade.
+    pub type SubscribeSettings;
+
+    // Read once, so by name: a getter for each is 50 bytes of glue. Throws for what is no object only.
+    #[wasm_bindgen(js_namespace = Reflect, js_name = get)]
+    fn field(object: &JsValue, name: &str) -> JsValue;
 }
 
 impl Settings {
     /// As the core wants it.
     pub fn to_config(&self, consumer: ConsumerId) -> Config {
-        let millis = |value: u32| Duration::from_millis(u64::from(value));
+        let millis = |name| Duration::from_millis(number(self, name) as u64);
         let mut config = Config::new(consumer);
-        config.has_token = self.has_token();
-        config.reconnect = Backoff { base: millis(self.backoff_base_ms()), max: millis(self.backoff_max_ms()) };
-        config.max_tries = Some(self.max_tries()).filter(|&tries| tries > 0);
-        config.connect_timeout = millis(self.connect_timeout_ms());
-        config.ack_delay = millis(self.ack_delay_ms());
-        config.reorder_delay = millis(self.reorder_delay_ms());
-        config.probe_timeout = millis(self.probe_timeout_ms());
+        config.has_token = field(self, "hasToken").is_truthy();
+        config.reconnect = Backoff { base: millis("backoffBaseMs"), max: millis("backoffMaxMs") };
+        config.max_tries = Some(number(self, "maxTries") as u32).filter(|&tries| tries > 0);
+        config.connect_timeout = millis("connectTimeoutMs");
+        config.ack_delay = millis("ackDelayMs");
+        config.reorder_delay = millis("reorderDelayMs");
+        config.probe_timeout = millis("probeTimeoutMs");
         config
     }
-}
-
-#[wasm_bindgen]
-extern "C" {
-    /// What `subscribe` was given, within its bounds.
-    pub type SubscribeSettings;
-
-    #[wasm_bindgen(method, getter)]
-    fn stream(this: &SubscribeSettings) -> String;
-    #[wasm_bindgen(method, getter)]
-    fn from(this: &SubscribeSettings) -> String;
-    #[wasm_bindgen(method, getter)]
-    fn epoch(this: &SubscribeSettings) -> String;
-    #[wasm_bindgen(method, getter)]
-    fn seq(this: &SubscribeSettings) -> f64;
-    #[wasm_bindgen(method, getter, js_name = windowEvents)]
-    fn window_events(this: &SubscribeSettings) -> u32;
-    #[wasm_bindgen(method, getter, js_name = windowBytes)]
-    fn window_bytes(this: &SubscribeSettings) -> u32;
-    /// As JSON; nothing for all.
-    #[wasm_bindgen(method, getter)]
-    fn filter(this: &SubscribeSettings) -> Option<String>;
 }
 
 impl SubscribeSettings {
     /// As the core wants it. An error means that the facade let something through.
     pub fn to_options(&self) -> Result<SubscribeOptions, InvalidName> {
-        let from = match self.from().as_str() {
+        let mut options = SubscribeOptions::new(StreamName::new(&text(self, "stream"))?);
+        options.from = match text(self, "from").as_str() {
             "start" => wire::From::Start,
             "now" => wire::From::Now,
             "resume" => wire::From::Resume,
             _ => wire::From::Position(Position {
-                epoch: Epoch::new(&self.epoch())?,
-                seq: Seq::from_f64(self.seq()).unwrap_or(Seq::ZERO),
+                epoch: Epoch::new(&text(self, "epoch"))?,
+                seq: Seq::from_f64(number(self, "seq")).unwrap_or(Seq::ZERO),
             }),
         };
-        let mut options = SubscribeOptions::new(StreamName::new(&self.stream())?);
-        options.from = from;
-        options.window = Window::new(self.window_events(), self.window_bytes()).unwrap_or_default();
-        options.filter = self.filter().map(Filter);
+        let (events, bytes) = (number(self, "windowEvents") as u32, number(self, "windowBytes") as u32);
+        options.window = Window::new(events, bytes).unwrap_or_default();
+        options.filter = field(self, "filter").as_string().map(Filter);
         Ok(options)
     }
+}
+
+fn number(object: &JsValue, name: &str) -> f64 {
+    field(object, name).as_f64().unwrap_or_default()
+}
+
+fn text(object: &JsValue, name: &str) -> String {
+    field(object, name).as_string().unwrap_or_default()
 }

@@ -15,6 +15,12 @@ use crate::base::Instant;
 use crate::receive::{Batch, Head, IdHasher, Notice, Session, SocketId, State, StateReason, Transmit};
 use crate::wire::CloseCode;
 
+#[wasm_bindgen]
+extern "C" {
+    #[wasm_bindgen(js_name = String)]
+    fn in_words(thrown: &JsValue) -> String;
+}
+
 /// The longest wait that `setTimeout` takes, in milliseconds; a timer that fires early is harmless.
 const MAX_TIMEOUT_MS: u64 = i32::MAX as u64;
 
@@ -169,9 +175,8 @@ impl Shell {
         match Socket::open(&self.url, id, &self.itself) {
             Ok(socket) => *self.socket.borrow_mut() = Some(socket),
             Err(thrown) => {
-                let reason = thrown.dyn_ref::<js_sys::Error>().map(|error| String::from(error.message()));
                 let code = CloseCode::ABNORMAL.0;
-                self.session.borrow_mut().handle_closed(now(), id, code, &reason.unwrap_or_default());
+                self.session.borrow_mut().handle_closed(now(), id, code, &in_words(&thrown));
             }
         }
     }
