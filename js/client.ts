@@ -16,32 +16,13 @@ import {
   type SubscribeOptions,
 } from "./options.js";
 import { Outbox } from "./outbox.js";
+import { readStats, type StatsList } from "./stats.js";
 import { Store } from "./store.js";
 import { StreamSubscription } from "./subscription.js";
-import type {
-  ClientNotices,
-  Positions,
-  Published,
-  State,
-  StateChange,
-  Stats,
-  Subscription,
-  SubscriptionStats,
-} from "./types.js";
+import type { ClientNotices, Published, State, StateChange, Stats, Subscription } from "./types.js";
 
 /** Most subscriptions of a client, as of a server's connection. */
 const MAX_SUBSCRIPTIONS = 100;
-
-/** What the engine counts. */
-interface Counted extends Omit<Stats, "state" | "subscriptions"> {
-  readonly subscriptions: readonly {
-    readonly stream: string;
-    readonly unsettled: number;
-    readonly held: number;
-    readonly positions: Positions;
-    readonly counters: Omit<SubscriptionStats, keyof Positions | "stream" | "unsettled" | "held" | "unhandled">;
-  }[];
-}
 
 interface Waiter {
   resolve(): void;
@@ -176,24 +157,14 @@ export class Ackwire {
 
   /** What it has counted. */
   stats(): Stats {
-    const counted = this.#engine?.stats() as Counted | undefined;
+    const nothing: StatsList = [[0, 0, 0, 0, 0], this.#outbox.size, []];
+    const { subscriptions, ...counted } = readStats((this.#engine?.stats() as StatsList | undefined) ?? nothing);
     const unhandled = (stream: string) =>
       [...this.#subscriptions].find((held) => held.stream === stream)?.delivery.unhandled ?? 0;
     return {
-      connections: 0,
-      unknown_frames: 0,
-      stale_frames: 0,
-      acks: 0,
-      nacks: 0,
-      outbox: this.#outbox.size,
       ...counted,
       state: this.#state,
-      subscriptions: (counted?.subscriptions ?? []).map(({ positions, counters, ...held }) => ({
-        ...held,
-        ...positions,
-        ...counters,
-        unhandled: unhandled(held.stream),
-      })),
+      subscriptions: subscriptions.map((held) => ({ ...held, unhandled: unhandled(held.stream) })),
     };
   }
 

@@ -6,6 +6,7 @@ import type { DeliveredEvent, WireEvent } from "./event.js";
 import { EventIterator } from "./iterator.js";
 import type { Loop } from "./loop.js";
 import { checkName, invalid, type SubscribeSettings } from "./options.js";
+import { readPositions } from "./stats.js";
 import type { AckwireEvent, FailOptions, Positions, Subscription, SubscriptionNotices } from "./types.js";
 
 /** What a subscription needs of its client. */
@@ -57,7 +58,8 @@ export class StreamSubscription implements Subscription<Record<string, unknown>>
   }
 
   get position(): Positions {
-    return (this.id > 0 && this.#owner.read((engine) => engine.position(this.id))) || NOWHERE;
+    const known = this.id > 0 && this.#owner.read((engine) => engine.position(this.id));
+    return known ? readPositions(known) : NOWHERE;
   }
 
   handle(type: string, handler: (event: never) => unknown, { signal }: ListenOptions = {}): Off {

@@ -238,11 +238,13 @@ pub enum Notice<P> {
 pub(super) struct Outputs<P> {
     pub transmits: VecDeque<Transmit<P>>,
     pub notices: VecDeque<Notice<P>>,
+    /// How many `nack` frames there were.
+    pub nacks: u64,
 }
 
 impl<P> Outputs<P> {
     pub const fn new() -> Self {
-        Self { transmits: VecDeque::new(), notices: VecDeque::new() }
+        Self { transmits: VecDeque::new(), notices: VecDeque::new(), nacks: 0 }
     }
 
     pub fn notice(&mut self, notice: Notice<P>) {
@@ -250,6 +252,7 @@ impl<P> Outputs<P> {
     }
 
     pub fn frame(&mut self, socket: SocketId, frame: ClientFrame) {
+        self.nacks += u64::from(matches!(frame, ClientFrame::Nack(_)));
         self.transmits.push_back(Transmit::Frame { socket, frame });
     }
 }

@@ -307,8 +307,8 @@ impl<P: Clone> Session<P> {
     }
 
     /// What to keep for the page's next life, if it has changed.
-    pub fn poll_checkpoint(&mut self) -> Option<Checkpoint> {
-        std::mem::take(&mut self.checkpoint_changed).then(|| self.checkpoint.clone())
+    pub fn poll_checkpoint(&mut self) -> Option<&Checkpoint> {
+        std::mem::take(&mut self.checkpoint_changed).then_some(&self.checkpoint)
     }
 
     // --- snapshots ---
@@ -326,6 +326,7 @@ impl<P: Clone> Session<P> {
     /// Everything that is counted.
     pub fn stats(&self) -> Stats {
         Stats {
+            nacks: self.out.nacks,
             outbox: self.outbox.len() as u32,
             subscriptions: self.subscriptions.iter().map(Subscription::stats).collect(),
             ..self.stats.clone()

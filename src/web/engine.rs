@@ -7,7 +7,7 @@ use uuid::Uuid;
 use wasm_bindgen::prelude::*;
 
 use super::host::{Host, Settings, SubscribeSettings};
-use super::shell::{Shell, state_name};
+use super::shell::Shell;
 use crate::receive::{Checkpoint, IdHasher, Outcome, PublishError, Session, SubscribeError};
 use crate::wire::{ConsumerId, EventId, Seq, SeqRange, StreamName};
 
@@ -121,17 +121,12 @@ impl Engine {
         self.shell.input(|session, now| session.handle_token_failed(now, message));
     }
 
-    /// How the client stands.
-    pub fn state(&self) -> String {
-        self.shell.read(|session| state_name(session.state()).into())
-    }
-
-    /// Everything that is counted.
+    /// Everything that is counted, as lists.
     pub fn stats(&self) -> JsValue {
         snapshot(&self.shell.read(Session::stats))
     }
 
-    /// The three positions of a subscription.
+    /// The three positions of a subscription, as a list; `null` if there is none.
     pub fn position(&self, subscription: u32) -> JsValue {
         snapshot(&self.shell.read(|session| session.position(subscription)))
     }
@@ -143,7 +138,7 @@ impl Engine {
     }
 }
 
-/// As plain objects and numbers.
+/// As plain lists, texts and numbers.
 fn snapshot(value: &impl Serialize) -> JsValue {
     value.serialize(&serde_wasm_bindgen::Serializer::json_compatible()).unwrap_or(JsValue::NULL)
 }

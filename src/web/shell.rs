@@ -12,7 +12,7 @@ use super::host::Host;
 use super::page::Page;
 use super::socket::Socket;
 use crate::base::Instant;
-use crate::receive::{Batch, Head, IdHasher, Notice, Session, SocketId, State, StateReason, Transmit};
+use crate::receive::{Batch, Checkpoint, Head, IdHasher, Notice, Session, SocketId, State, StateReason, Transmit};
 use crate::wire::CloseCode;
 
 #[wasm_bindgen]
@@ -147,9 +147,9 @@ impl Shell {
                 self.tell(notice);
                 continue;
             }
-            let checkpoint = self.session.borrow_mut().poll_checkpoint();
+            let checkpoint = self.session.borrow_mut().poll_checkpoint().map(Checkpoint::to_text);
             let Some(checkpoint) = checkpoint else { break };
-            self.host.keep_checkpoint(&checkpoint.to_text());
+            self.host.keep_checkpoint(&checkpoint);
         }
         self.is_draining.set(false);
         self.arm_timer();
@@ -248,7 +248,7 @@ impl Shell {
 }
 
 /// As the facade says it.
-pub fn state_name(state: State) -> &'static str {
+fn state_name(state: State) -> &'static str {
     match state {
         State::Idle => "idle",
         State::Connecting => "connecting",

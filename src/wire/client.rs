@@ -302,7 +302,8 @@ pub enum ClientFrame {
     Confirm(Confirm),
     /// Missing ranges.
     Resend(Resend),
-    /// The simple form of confirming.
+    /// The simple form of confirming; the SDK in the browser has better ones.
+    #[cfg(not(target_arch = "wasm32"))]
     EventConfirmation(EventConfirmation),
     /// A fresh token [AW-AUTH-2].
     Auth {

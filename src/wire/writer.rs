@@ -1,7 +1,7 @@
 //! Client frames as JSON text, the same code natively and in the browser: serde_json would add 16 KB to the package
 //! (serialising alone still brings its number formatting), and these few shapes need none of it.
 
-use super::{Ack, ClientFrame, Confirm, ConfirmStatus, Filter, From, Nack, Position, Resend, SeqRange, Subscribe};
+use super::{Ack, ClientFrame, Confirm, Filter, From, Nack, Position, Resend, SeqRange, Subscribe};
 
 impl ClientFrame {
     /// The frame as one line of JSON in ASCII.
@@ -73,12 +73,13 @@ impl ClientFrame {
                 text(&mut out, "epoch", epoch);
                 ranges(&mut out, "ranges", wanted);
             }
+            #[cfg(not(target_arch = "wasm32"))]
             Self::EventConfirmation(confirmation) => {
                 open(&mut out, "event_confirmation");
                 text(&mut out, "event_id", &confirmation.event_id);
                 let status = match confirmation.status {
-                    ConfirmStatus::Confirmed => "confirmed",
-                    ConfirmStatus::Failed => "failed",
+                    super::ConfirmStatus::Confirmed => "confirmed",
+                    super::ConfirmStatus::Failed => "failed",
                 };
                 text(&mut out, "status", status);
                 if let Some(error) = &confirmation.error {

@@ -19,6 +19,10 @@ test("an event whose handler throws comes again, and is confirmed when it succee
   const log = await server.log("run:1");
   assert.deepEqual(applied.map(({ id }) => id).sort(), log.map(({ id }) => id).sort(), "each once");
   for (const { seq, attempt } of applied) assert.equal(attempt, seq % 10 === 0 ? 2 : 1, `attempt of ${seq}`);
+  const stats = await page.run(() => fixture.client.stats());
+  assert.ok(stats.nacks >= 3 && stats.connections === 1, JSON.stringify(stats));
+  const { delivered_events, confirmed_events, failed: failures, suppressed } = stats.subscriptions[0];
+  assert.deepEqual([delivered_events, confirmed_events, failures, suppressed], [33, 30, 3, 0]);
   const failed = await page.run(() => fixture.seen("failed"));
   assert.deepEqual(
     failed.map(({ seq }) => seq),

@@ -329,7 +329,7 @@ impl Tab {
             });
         }
         while let Some(checkpoint) = self.session.poll_checkpoint() {
-            self.storage = checkpoint;
+            self.storage = checkpoint.clone();
         }
         wishes
     }
