@@ -54,7 +54,9 @@ test("the operator's page shows hostile names, subjects, errors and alerts as te
   server.authorize(token);
   await server.post("run:hostile", hostileEvents());
   await failEverything(t, server, site, token);
-  await server.post("run:hostile", { type: "agent_completed", meta: { run_id: `unstarted ${MARKUP}` } });
+  // Runs with names longer than this raise no alerts.
+  const run = `unstarted ${MARKUP}`.slice(0, 200);
+  await server.post("run:hostile", { type: "agent_completed", meta: { run_id: run } });
 
   const page = await newPage(t);
   const complaints = await watchPage(page);
@@ -68,11 +70,7 @@ test("the operator's page shows hostile names, subjects, errors and alerts as te
   await page.getByRole("heading", { name: "run:hostile" }).waitFor();
   await until("subject, error and alert are shown", async () => {
     const text = await page.locator("#content").innerText();
-    return (
-      text.includes(`of ${MARKUP.slice(0, 250)}`) &&
-      text.includes("failed: ") &&
-      text.includes(`run unstarted ${MARKUP}`)
-    );
+    return text.includes(`of ${MARKUP.slice(0, 250)}`) && text.includes("failed: ") && text.includes(`run ${run}`);
   });
   assert.deepEqual(await damage(page), UNHARMED);
   assert.deepEqual(complaints, []);
