@@ -49,6 +49,7 @@ timelines! { receive:
     reordered_frames_deliver_in_order
     requeued_and_applied_is_known_in_the_next_log
     requeued_dead_letter_has_its_own_confirmation
+    requeued_while_its_first_life_runs
     replay_advances_the_cursor
     replay_interleaved_with_live_events
     resume_before_any_event_was_received

@@ -329,8 +329,12 @@ impl<P: Clone> Subscription<P> {
 
     /// A dead letter comes in its second life [AW-SEND-9].
     fn arrive_again(&mut self, head: &Head, index: usize, batch: &Batch<'_, P>, cx: &mut Context<'_, P>) {
-        // The word that its first life is over may have been lost.
-        let ran = SeqRange::single(head.seq).is_some_and(|single| !self.open.give_up(single).is_empty());
+        let single = SeqRange::single(head.seq);
+        let ran = single.is_some_and(|single| !self.open.give_up(single).is_empty());
+        if ran {
+            // The word that its first life is over was lost: a handler that hangs there would hold up its second.
+            self.tell_lost(single, LostReason::Failed, cx);
+        }
         // Its id is remembered as any other's: applied once, it is applied in whatever log it comes again.
         let seen = &mut self.seen;
         let arrival = self.requeued.arrive(head, || !seen.insert(head.id_hash) && !ran);
