@@ -8,7 +8,7 @@ import { ensureChromium } from "./setup/chromium.mjs";
 const commands = {
   /** Many connections at a time and the memory of each: `--connections 10000`, `--subscriptions 0,1,5`, `--heartbeat 25`. */
   connections: (args) => native("connections", args),
-  /** One consumer that does not read among many: `--consumers 1000`, `--rate 10`, `--seconds 15`, `--rounds 3`. */
+  /** One consumer that does not read among many: `--consumers 1000`, `--rate 2`, `--seconds 15`, `--rounds 3`. */
   slow: (args) => native("slow", args),
   /** The server's memory and a page's over an hour: `--minutes 60`, `--rate 80` events a second, `--report FILE`. */
   soak,

@@ -1,6 +1,6 @@
 // What processes and folders take.
 import { execFile } from "node:child_process";
-import { readdir, stat } from "node:fs/promises";
+import { readdir, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 
@@ -10,6 +10,16 @@ const execute = promisify(execFile);
 export async function residentBytes(pid) {
   const { stdout } = await execute("ps", ["-o", "rss=", "-p", String(pid)]);
   return Number(stdout) * 1024;
+}
+
+/**
+ * What of that the process has allocated, in bytes; the rest are pages of its program, which the system loads as they are
+ * first used. `undefined` where the system does not tell.
+ */
+export async function allocatedBytes(pid) {
+  if (process.platform !== "linux") return undefined;
+  const status = await readFile(`/proc/${pid}/status`, "utf8");
+  return Number(status.match(/^RssAnon:\s+(\d+) kB$/m)?.[1]) * 1024;
 }
 
 /** The files of a folder, in bytes. */

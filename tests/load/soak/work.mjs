@@ -1,7 +1,7 @@
 // The work of a soak: runs that come and go, and what it samples once a minute.
 import { availableParallelism } from "node:os";
 import { until } from "../../browser/harness/index.mjs";
-import { folderBytes, residentBytes } from "./memory.mjs";
+import { allocatedBytes, folderBytes, residentBytes } from "./memory.mjs";
 import { Run } from "./runs.mjs";
 import { fit } from "./series.mjs";
 
@@ -11,14 +11,19 @@ const RUN_MS = 120_000;
 /** How often events are appended. */
 const TICK_MS = 100;
 const SAMPLE_MS = 60_000;
-/** What must be full before growth means anything: windows, caches, retention. */
+/**
+ * What must be full before growth means anything (windows, caches, retention) is filled faster: for so long before the
+ * soak itself, at so many times its rate.
+ */
 export const WARM_UP_MINUTES = 12;
+const WARM_UP_FACTOR = 8;
 /** Fewer samples than this after the warm-up say nothing. */
 export const MIN_SAMPLES = 8;
 
 /** What is sampled, in bytes, by the name that the report has for it. */
 export const SERIES = {
   server: "server's resident set",
+  allocated: "server's allocated memory",
   heap: "page's JavaScript heap, collected",
   wasm: "page's WebAssembly memory",
   renderer: "renderer's resident set",
@@ -46,7 +51,7 @@ export class Soak {
     this.#rate = rate;
   }
 
-  /** Keeps the rate for so long, then lets the page come to the end of everything. */
+  /** Warms up, keeps the rate for so long, then lets the page come to the end of everything. */
   async work(minutes) {
     const failed = new Promise((_, reject) => {
       this.#fail = reject;
@@ -54,7 +59,7 @@ export class Soak {
     this.#timers.push(setInterval(() => this.#tick(), TICK_MS));
     this.#timers.push(setInterval(() => this.#turn().catch(this.#fail), RUN_MS / RUNS));
     await this.#beginRun();
-    for (let sample = 0; sample <= minutes; sample++) {
+    for (let sample = 0; sample <= WARM_UP_MINUTES + minutes; sample++) {
       await Promise.race([failed, delayUntil(this.#begun + sample * SAMPLE_MS)]);
       await Promise.race([failed, this.#sample()]);
     }
@@ -77,7 +82,10 @@ export class Soak {
 
   async #beginRun() {
     this.#started += 1;
-    const run = new Run(this.#server, `run:${this.#started}`, this.#rate / RUNS);
+    // The last fast run ends as the warm-up does.
+    const isWarmingUp = performance.now() - this.#begun < WARM_UP_MINUTES * 60_000 - RUN_MS;
+    const rate = (isWarmingUp ? WARM_UP_FACTOR : 1) * this.#rate;
+    const run = new Run(this.#server, `run:${this.#started}`, rate / RUNS);
     await this.#page.run(`soak.follow(${JSON.stringify(run.stream)})`);
     this.#runs.push(run);
   }
@@ -101,14 +109,18 @@ export class Soak {
       produced: this.#ended + this.#runs.reduce((sum, run) => sum + run.produced, 0),
       ...state,
       server: await residentBytes(this.#server.pid),
+      allocated: await allocatedBytes(this.#server.pid),
       heap,
       renderer: await residentBytes(await this.#page.process()),
       disk: await folderBytes(this.#server.data),
     };
     this.#samples.push(sample);
-    const sizes = Object.keys(SERIES).map((name) => `${name} ${megabytes(sample[name])}`);
+    const sizes = this.#series().map((name) => `${name} ${megabytes(sample[name])}`);
     console.log(`${sample.at.toFixed(1).padStart(6)} min  applied ${sample.applied}  ${sizes.join("  ")} MB`);
   }
+
+  /** The names of what this system tells. */
+  #series = () => Object.keys(SERIES).filter((name) => this.#samples[0][name] !== undefined);
 
   /** The report. `growth` is null if the samples are too few to tell. */
   summary(minutes) {
@@ -129,7 +141,7 @@ export class Soak {
           .filter((name) => !SERIES[name])
           .map((name) => [name, last[name]]),
       ),
-      growth: enough ? Object.fromEntries(Object.keys(SERIES).map((name) => [name, fit(points(name))])) : null,
+      growth: enough ? Object.fromEntries(this.#series().map((name) => [name, fit(points(name))])) : null,
       samples: this.#samples,
     };
   }

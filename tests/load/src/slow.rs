@@ -36,7 +36,7 @@ pub struct Options {
     #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(2..=100_000))]
     consumers: u32,
     /// Events a second
-    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=1_000))]
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u64).range(1..=1_000))]
     rate: u64,
     /// How long each part of a round is, in seconds
     #[arg(long, default_value_t = 15, value_parser = clap::value_parser!(u64).range(1..=3_600))]
@@ -141,7 +141,7 @@ impl Part<'_> {
     async fn run(&self) -> Outcome<Latencies> {
         let events = self.rate * self.seconds;
         let before = self.counts.received.get();
-        self.counts.micros.lock().await.clear();
+        self.counts.micros.lock().await.reset();
         let mut ticks = interval(Duration::from_secs(1) / self.rate as u32);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         for _ in 0..events {
