@@ -39,8 +39,6 @@ await main(async () => {
     await scope.close();
   }
 });
-// The report is out and every part is closed: a socket of the tests' network that lingers must not keep the command.
-process.exit();
 
 function options() {
   const names = ["minutes", "cuts", "kills", "seed"];
