@@ -4,7 +4,6 @@ import { readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { brotliCompressSync, gzipSync } from "node:zlib";
-import { build } from "esbuild";
 import { buildPackage, ensureBuildTools } from "./build.mjs";
 import { dist, inner, root } from "./lib/paths.mjs";
 import { output } from "./lib/run.mjs";
@@ -68,6 +67,8 @@ const column = (value) => String(value).padStart(10);
 
 /** The glue as esbuild writes it. What the facade weighs is the rest of the module: they are compressed as one. */
 async function bundled({ path }) {
+  // Not at the top: `npm test` reads this module before the npm packages are there.
+  const { build } = await import("esbuild");
   const contents = `export { default, Engine, newId } from ${JSON.stringify(path)}`;
   const options = { bundle: true, minify: true, format: "esm", target: "es2022", write: false, legalComments: "none" };
   const { outputFiles } = await build({ stdin: { contents, resolveDir: root }, ...options });
