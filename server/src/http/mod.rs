@@ -22,7 +22,7 @@ use axum::{
     Router,
     extract::DefaultBodyLimit,
     middleware::{from_fn, from_fn_with_state},
-    routing::{any, get, post},
+    routing::{get, post},
 };
 use std::sync::Arc;
 
@@ -51,7 +51,7 @@ fn routes(app: &Arc<App>) -> Router<Arc<App>> {
         .route("/v1/streams/{stream}/dead-letters/{id}/discard", post(operations::discard))
         .route("/v1/streams/{stream}/consumers", get(deliveries::consumers))
         .route("/v1/streams/{stream}/end", post(streams::end))
-        .route("/v1/socket", any(socket::open))
+        .route("/v1/socket", get(socket::open))
         .merge(deliveries::lists())
         .merge(operator::routes());
     if app.config.dev {

@@ -1,5 +1,6 @@
 //! `GET /v1/socket`: the WebSocket that browsers connect to [section 3 of `PROTOCOL.md`].
 
+mod fault;
 mod jobs;
 mod outgoing;
 mod session;
@@ -33,7 +34,7 @@ pub(crate) async fn open(
     State(app): State<Arc<App>>,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Result<Response, ApiError> {
-    let upgrade = upgrade.map_err(|rejection| ApiError::invalid(rejection.to_string()))?;
+    let upgrade = upgrade.map_err(|rejection| refusal(&rejection))?;
     let most = app.config.limits.max_frame_bytes.saturating_mul(READ_FACTOR);
     let upgrade = upgrade.protocols([SUBPROTOCOL]).max_message_size(most).max_frame_size(most);
     let upgrade = upgrade.read_buffer_size(READ_BUFFER_BYTES).write_buffer_size(WRITE_BUFFER_BYTES);
@@ -68,4 +69,16 @@ pub(crate) async fn open(
         })
     });
     Ok(opened.into_response())
+}
+
+fn refusal(rejection: &WebSocketUpgradeRejection) -> ApiError {
+    let invalid = ApiError::invalid(rejection.to_string());
+    match rejection {
+        // The answer names the version that there is (RFC 6455, 4.2.2).
+        WebSocketUpgradeRejection::InvalidWebSocketVersionHeader(_)
+        | WebSocketUpgradeRejection::ConnectionNotUpgradable(_) => {
+            ApiError { status: StatusCode::UPGRADE_REQUIRED, ..invalid }
+        }
+        _ => invalid,
+    }
 }

@@ -21,6 +21,7 @@ use tokio::{sync::watch, time};
 use tracing::Instrument;
 
 use super::{
+    fault::Fault,
     jobs::{Done, Jobs, SubscriptionId},
     outgoing::Outgoing,
     subscription::Subscription,
@@ -135,8 +136,11 @@ impl Session {
                     }
                     None => return tracing::debug!("gone"),
                     Some(Ok(message)) => self.handle_message(&message),
-                    Some(Err(error)) if is_oversized(&error) => self.connection.handle_oversized(),
-                    Some(Err(error)) => return tracing::debug!(%error, "broken off"),
+                    Some(Err(error)) => match Fault::of(&error) {
+                        Fault::Oversized => self.connection.handle_oversized(),
+                        Fault::Violation(code, reason) => self.end = Some(End::Close(CloseCode(code), reason)),
+                        Fault::Broken => return tracing::debug!(%error, "broken off"),
+                    },
                 },
                 written = self.outgoing.write(&mut sink), if self.outgoing.has_work() => match written {
                     Ok(()) => self.connection.handle_sent(clock::now()),
@@ -527,10 +531,4 @@ async fn sleep_until(due: Option<Instant>) {
 fn payload_bytes(publish: &Publish) -> usize {
     let meta = publish.meta.iter().map(|(key, value)| key.len() + value.len());
     publish.data.get().len() + meta.sum::<usize>()
-}
-
-/// Whether the WebSocket layer refused to read a message for its size.
-fn is_oversized(error: &axum::Error) -> bool {
-    let source = std::error::Error::source(error);
-    source.and_then(|error| error.downcast_ref()).is_some_and(|error| matches!(error, tungstenite::Error::Capacity(_)))
 }

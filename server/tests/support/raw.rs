@@ -40,6 +40,12 @@ impl Raw {
         bytes
     }
 
+    /// Exactly so many bytes; `None` if the server closes first.
+    pub async fn take(&mut self, count: usize) -> Option<Vec<u8>> {
+        let mut bytes = vec![0; count];
+        timeout(PATIENCE, self.0.read_exact(&mut bytes)).await.expect("an answer").ok().map(|_| bytes)
+    }
+
     /// Takes what has come within a moment, and says whether the server has closed.
     pub async fn is_closed(&mut self, said: &mut Vec<u8>) -> bool {
         match timeout(MOMENT, self.0.read_buf(said)).await {
