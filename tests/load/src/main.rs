@@ -22,7 +22,7 @@ struct Arguments {
     /// The server's program
     #[arg(long, global = true, env = "ACKWIRE_SERVER", default_value = "target/release/ackwire-server")]
     server: PathBuf,
-    /// Where the report goes, as JSON; without it, target/load/<command>.json
+    /// Where the report goes, as JSON; without it, `target/load/<command>.json`
     #[arg(long, global = true)]
     report: Option<PathBuf>,
     #[command(subcommand)]
