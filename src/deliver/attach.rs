@@ -41,6 +41,11 @@ impl Feed {
         link.skip = beginning.skip;
         link.replay = subscribe.from == From::Start;
         if !link.replay {
+            if let (From::Position(_), Some(beyond)) = (&subscribe.from, SeqRange::new(after, link.tail.head)) {
+                let vouched = self.tracker.vouched.iter().filter_map(|range| range.intersection(beyond));
+                link.doubtful = vouched.flat_map(|part| link.skip.missing(part).collect::<Vec<_>>()).collect();
+                link.timers.doubt = (!link.doubtful.is_empty()).then(|| now + self.config.deadline);
+            }
             self.tracker.vouched.iter().for_each(|range| link.skip.insert(range));
         }
         link.retries.extend(self.tracker.requeued_unsettled());

@@ -227,6 +227,13 @@ impl Feed {
         let Some(link) = &mut self.link else { return };
         let is_due = |timer: &mut Instant| *timer <= now;
         link.timers.read.take_if(is_due);
+        if link.timers.doubt.take_if(is_due).is_some() {
+            // As above, for a page that came back with it.
+            for range in std::mem::take(&mut link.doubtful).iter().filter(|range| range.upto() <= link.sent_upto) {
+                let range = LostRange { after: range.after(), upto: range.upto(), reason: LostReason::Failed };
+                self.frames.push_back(FeedFrame::Control(ServerFrame::Lost { stream: self.stream.clone(), range }));
+            }
+        }
         if link.timers.cover.take_if(is_due).is_some() {
             self.cover(now);
         }
@@ -319,8 +326,8 @@ impl Feed {
     /// When to call [`handle_timeout`](Self::handle_timeout).
     pub fn poll_timeout(&self) -> Option<Instant> {
         let link = self.link.as_ref()?;
-        let Timers { mark, cover, read } = link.timers;
-        [self.tracker.next_due(), link.repeat_due(), mark, cover, read].into_iter().flatten().min()
+        let Timers { mark, cover, read, doubt } = link.timers;
+        [self.tracker.next_due(), link.repeat_due(), mark, cover, read, doubt].into_iter().flatten().min()
     }
 
     /// Another log took the place of this one: the connection must come back and be told.

@@ -31,6 +31,8 @@ pub(super) struct Link {
     pub replay: bool,
     /// Applied already: covered, not sent.
     pub skip: RangeSet,
+    /// Applied as somebody else has said, and not as the client said when it came back: its page may still be at it.
+    pub doubtful: RangeSet,
     /// Frames have covered everything up to here: the next one chains to it.
     pub sent_upto: Seq,
     /// The end of the last frame that listed nothing.
@@ -68,6 +70,8 @@ pub(super) struct Timers {
     pub cover: Option<Instant>,
     /// The log is read again after a failure.
     pub read: Option<Instant>,
+    /// The client has had long enough for what is doubtful.
+    pub doubt: Option<Instant>,
 }
 
 /// What is remembered of an event on its way, enough to reopen it.
@@ -109,6 +113,7 @@ impl Link {
             claimable: Seq::ZERO,
             replay: false,
             skip: RangeSet::new(),
+            doubtful: RangeSet::new(),
             sent_upto: start,
             covered_upto: start,
             acked_upto: start,
@@ -212,6 +217,7 @@ impl Link {
 
     /// What lies in the range is settled: the window opens.
     pub fn release(&mut self, range: SeqRange) {
+        self.doubtful.remove(range);
         let within = (Bound::Excluded(range.after()), Bound::Included(range.upto()));
         let settled: Vec<Seq> = self.outstanding.range(within).map(|(seq, _)| *seq).collect();
         for seq in settled {

@@ -184,3 +184,16 @@ fn what_somebody_else_has_confirmed_keeps_its_room_until_the_page_is_done_with_i
     assert_eq!(bench.wait(31), ["lost (1,2] failed", "events (2,3] 3"]);
     assert_eq!((bench.state(1), bench.state(2)), (State::Confirmed, State::Confirmed));
 }
+
+#[test]
+fn a_page_that_comes_back_with_what_somebody_else_has_confirmed_is_not_left_hanging_on_it() {
+    let mut bench = Bench::new(3);
+    bench.subscribe(From::Start);
+    (1..=3).for_each(|n| assert_eq!(bench.feed.confirm(bench.now, &event(n)), Ok(true)));
+    bench.also = vec![(2, 3)];
+    assert_eq!(bench.subscribe(position(0)), ["subscribed after 0", "events (0,3]"]);
+    bench.try_ack(1, &[(2, 3)]).unwrap();
+    assert_eq!(bench.wait(31), ["lost (1,2] failed"], "1 is done, 3 was said to be");
+    assert_eq!(bench.wait(60), [""; 0], "once");
+    assert_eq!(bench.state(2), State::Confirmed);
+}

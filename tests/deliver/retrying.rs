@@ -218,6 +218,20 @@ fn who_comes_back_is_told_again_what_was_given_up() {
 }
 
 #[test]
+fn who_comes_back_is_told_again_what_the_log_has_lost() {
+    let mut bench = Bench::new(4);
+    bench.trim(3);
+    let lost = ["subscribed after 2 lost (0,2] expired", "events (2,4] 3 4"];
+    assert_eq!(bench.subscribe(From::Resume), lost);
+    // It may have reloaded before it heard that, and have kept nothing.
+    bench.feed.detach();
+    assert_eq!(bench.subscribe(From::Resume), lost);
+    bench.ack(2);
+    bench.feed.detach();
+    assert_eq!(bench.subscribe(From::Resume), ["subscribed after 2", "events (2,4] 3 4"]);
+}
+
+#[test]
 fn from_start_gives_a_dead_event_another_life() {
     let mut bench = Bench::new(2);
     bench.subscribe(From::Start);

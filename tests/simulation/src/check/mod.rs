@@ -106,11 +106,6 @@ impl Check {
         account.vouch(id.clone());
     }
 
-    /// Whether somebody has said so of this event.
-    pub fn has_vouched(&self, key: &(StreamName, ConsumerId), id: &EventId) -> bool {
-        self.accounts.get(key).is_some_and(|account| account.has_vouched(id))
-    }
-
     /// Whether the consumer knows what became of every event in a range of the present log.
     pub fn is_accounted(&self, log: &StreamLog, tab: &Tab, stream: &StreamName, range: Option<SeqRange>) -> bool {
         let Some(account) = self.accounts.get(&(stream.clone(), tab.consumer.clone())) else { return range.is_none() };
