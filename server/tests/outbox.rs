@@ -278,7 +278,8 @@ async fn work_that_met_another_writer_is_done_again() {
         })
         .unwrap();
     outbox.flush().await.unwrap();
-    assert_eq!((attempts, shop.sales(), shop.ids("s").await), (2, 1, vec!["a".into()]));
+    assert!(attempts >= 2, "the relay, which writes too, may have been in its way once more");
+    assert_eq!((shop.sales(), shop.ids("s").await), (1, vec!["a".into()]));
 }
 
 #[tokio::test(flavor = "multi_thread")]
