@@ -5,8 +5,8 @@ use std::collections::{BTreeSet, VecDeque};
 use super::queue::take_next;
 use crate::base::{Duration, Instant};
 use crate::wire::{
-    Ack, ClientFrame, CloseCode, Confirm, ConsumerId, Decoded, ErrorCode, EventConfirmation, Hello, Nack, Publish,
-    Resend, ServerFrame, StreamName, Subscribe, decode_client,
+    Ack, ClientFrame, CloseCode, Confirm, ConsumerId, Decoded, ErrorCode, EventConfirmation, Hello, MAX_RANGES, Nack,
+    Publish, Resend, ServerFrame, StreamName, Subscribe, decode_client,
 };
 
 /// What a connection may do. The defaults are those of section 8 of `PROTOCOL.md`.
@@ -294,6 +294,10 @@ impl Connection {
     }
 
     fn greet(&mut self, hello: Hello) {
+        // Before anything comes of any of them.
+        if let Some(index) = hello.subscriptions.iter().position(has_too_many_ranges) {
+            return self.violate(&format!("invalid `hello` frame: `subscriptions[{index}].also` has too many ranges"));
+        }
         self.stage = Stage::Checking;
         self.pending = hello.subscriptions;
         self.actions.push_back(Action::Authenticate { consumer: Some(hello.consumer), token: hello.token });
@@ -319,7 +323,7 @@ impl Connection {
     }
 
     fn subscribe(&mut self, subscribe: Subscribe) {
-        if subscribe.also.len() > crate::wire::MAX_RANGES {
+        if has_too_many_ranges(&subscribe) {
             return self.violate("invalid `subscribe` frame: `also` has too many ranges");
         }
         let most = self.limits.max_subscriptions;
@@ -372,6 +376,10 @@ impl Connection {
             self.actions.push_back(Action::Close { code, reason: reason.into() });
         }
     }
+}
+
+fn has_too_many_ranges(subscribe: &Subscribe) -> bool {
+    subscribe.also.len() > MAX_RANGES
 }
 
 /// A token bucket, in thousandths of a message: so many at once, so many a second on average.

@@ -95,6 +95,18 @@ fn aw_conn_2_unknown_frames_are_counted_and_malformed_ones_close() {
     assert_eq!(line.wait(100_000), []);
 }
 
+/// Found by the fuzzer: the good subscriptions of such a `hello` were attached, one of them after the close.
+#[test]
+fn aw_conn_2_a_hello_with_one_bad_subscription_changes_nothing() {
+    let mut line = Line::new();
+    let also = vec!["[1,2]"; 65].join(",");
+    let closed = line.say(&format!(
+        r#"{{"type":"hello","consumer":"tab","subscriptions":[
+            {{"stream":"a"}},{{"stream":"b","also":[{also}]}},{{"stream":"c"}}]}}"#
+    ));
+    assert_eq!(closed, ["close 4400 invalid `hello` frame: `subscriptions[1].also` has too many ranges"]);
+}
+
 #[test]
 fn aw_heart_the_server_pings_and_notices_a_dead_peer() {
     let mut line = Line::open(None);
