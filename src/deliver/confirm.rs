@@ -3,7 +3,7 @@
 use std::{fmt, ops::Bound};
 
 use super::feed::Feed;
-use super::link::MAX_RESENDS;
+use super::link::{Link, MAX_RESENDS};
 use super::record::Record;
 use super::retrying::{Failed, Verdict};
 use crate::base::Instant;
@@ -179,17 +179,17 @@ impl Feed {
             self.give_up(now, seq);
             return;
         }
-        let sent = self.link.as_ref().and_then(|link| link.outstanding.get(&seq));
-        let had_its_turn = self.link.as_ref().is_some_and(|link| seq <= link.sent_upto);
-        if had_its_turn && sent.is_none() && self.tracker.is_gone(seq) {
+        let is_over = |link: &Link| seq <= link.sent_upto && !link.outstanding.contains_key(&seq);
+        if self.link.as_ref().is_some_and(is_over) && self.tracker.is_gone(seq) {
             // The client had it before it heard that the log has lost it; it will not come again.
             self.lose_again(now, seq);
             return;
         }
-        if let Some(sent) = sent.filter(|_| self.tracker.settled.contains(seq)) {
+        if self.tracker.settled.contains(seq)
+            && let Some(sent) = self.link.as_mut().and_then(|link| link.take_repeat(seq))
+        {
             // A replay, and this time the handler failed.
-            let record = Record::new(now, sent.id.clone(), sent.priority, sent.terms);
-            self.tracker.reopen(seq, record);
+            self.tracker.reopen(seq, Record::new(now, sent.id, sent.priority, sent.terms));
         }
         if self.tracker.fail(now, failed, &self.config, &mut self.rng) == Verdict::Dead {
             self.give_up(now, seq);

@@ -206,13 +206,20 @@ impl Link {
         self.repeats.first().map(|(due, _)| *due)
     }
 
-    /// Takes the deadline of a repeat that has passed: from now on the tracker has it.
+    /// Takes the first repeat whose deadline has passed.
     pub fn take_overdue(&mut self, now: Instant) -> Option<(Seq, Outstanding)> {
         self.repeats.first().filter(|(due, _)| *due <= now)?;
         let (_, seq) = self.repeats.pop_first()?;
+        self.take_repeat(seq).map(|sent| (seq, sent))
+    }
+
+    /// What is on its way, without a deadline of its own: from now on the tracker has it.
+    pub fn take_repeat(&mut self, seq: Seq) -> Option<Outstanding> {
         let sent = self.outstanding.get_mut(&seq)?;
-        sent.repeat_due = None;
-        Some((seq, sent.clone()))
+        if let Some(due) = sent.repeat_due.take() {
+            self.repeats.remove(&(due, seq));
+        }
+        Some(sent.clone())
     }
 
     /// What lies in the range is settled: the window opens.

@@ -89,6 +89,22 @@ fn a_nack_said_twice_counts_once() {
     assert_eq!(bench.delivery(1).failures.len(), 1);
 }
 
+/// Found by the fuzzer: the deadline of the repeat went on, and when it passed the retry was forgotten.
+#[test]
+fn a_repeat_that_fails_has_the_deadline_of_its_retry_alone() {
+    let mut bench = Bench::new(1);
+    bench.subscribe(From::Start);
+    bench.ack(1);
+    bench.subscribe(From::Start);
+    bench.wait(28);
+    bench.nack(1, 1);
+    assert_eq!(bench.next(), ["events (0,1] 1#2"]);
+    let sent = bench.wait(10);
+    assert!(!sent.iter().any(|frame| frame.starts_with("events")), "{sent:?}");
+    let failures = bench.delivery(1).failures;
+    assert!(failures.len() == 1 && !failures[0].timed_out, "{failures:?}");
+}
+
 #[test]
 fn what_the_handler_said_after_the_deadline_is_kept() {
     let mut bench = Bench::new(1);
