@@ -298,3 +298,25 @@ async fn a_users_events_are_their_own() {
     drop(tab);
     server.stop().await;
 }
+
+/// `data` is any JSON value as its producer wrote it, also what no number type or parser of the server's own could hold.
+#[tokio::test]
+async fn an_event_is_shown_whatever_its_data_is() {
+    let server = Server::start(&["--dev"]).await;
+    let deep = format!("{}1{}", "[".repeat(500), "]".repeat(500));
+    for (n, data) in ["1e999", r#""\ud800""#, &deep].into_iter().enumerate() {
+        let (status, _) = server.append(&format!(r#"{{"id":"e{n}","type":"t","data":{data}}}"#)).await;
+        assert_eq!(status, 201);
+        let shown = server.request(Method::GET, &format!("/v1/streams/run%3A1/events/e{n}")).send().await.unwrap();
+        let text = shown.text().await.unwrap();
+        assert!(text.contains(&format!(r#""data":{data}"#)), "{text}");
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_consumer_that_no_text_can_name_is_refused_in_json() {
+    let server = Server::start(&["--dev"]).await;
+    assert_refused(server.get("/v1/consumers/%ff/pending").await, 400, "invalid_request", &["UTF-8"]);
+    server.stop().await;
+}

@@ -58,6 +58,18 @@ impl FromRequestParts<Arc<App>> for Reader {
     }
 }
 
+/// The one thing that a path names, where that is no stream.
+pub(super) struct Named(pub(super) String);
+
+impl<S: Send + Sync> FromRequestParts<S> for Named {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let name = Path::from_request_parts(parts, state).await;
+        name.map(|Path(name)| Self(name)).map_err(|error| ApiError::invalid(error.body_text()))
+    }
+}
+
 /// Whose deliveries they see: everyone's, who may write to the stream or operates the server, others their own.
 pub(super) fn confined(identity: &Identity, stream: &StreamName) -> Selection {
     let sees_all = identity.may_operate() || identity.may_write(stream);

@@ -14,13 +14,13 @@ use std::sync::Arc;
 
 use super::{
     ApiError,
-    access::{Reader, confined, identify},
+    access::{Named, Reader, confined, identify},
     query::{DeliveryQuery, WaitQuery},
     streams::existing,
 };
 use crate::{
     App,
-    hub::{Listing, Selection, TrackedView, WaitError},
+    hub::{DeliveryView, Listing, Outcome, Selection, TrackedView, WaitError},
     log::PageLimit,
 };
 
@@ -32,7 +32,7 @@ pub(super) async fn event(
     Reader(stream, identity): Reader,
     Path((_, id)): Path<(String, String)>,
     wait: WaitQuery,
-) -> Result<Json<Value>, ApiError> {
+) -> Result<Json<EventView>, ApiError> {
     existing(&app, &stream).await?;
     let event = find(&app, &stream, &id).await?;
     let selection = confined(&identity, &stream);
@@ -41,12 +41,17 @@ pub(super) async fn event(
         None => None,
     };
     let deliveries = app.hub.selected(&stream, &event, &selection).await?;
-    let deliveries: Vec<_> = deliveries.into_iter().map(|(view, _)| view).collect();
-    let mut answer = json!({ "event": event, "deliveries": deliveries });
-    if let Some(waited) = waited {
-        answer["waited"] = json!(waited);
-    }
-    Ok(Json(answer))
+    let deliveries = deliveries.into_iter().map(|(view, _)| view).collect();
+    Ok(Json(EventView { event, deliveries, waited }))
+}
+
+/// An event, and what became of it. Never a `Value`: not every `data` fits into one.
+#[derive(Serialize)]
+pub(super) struct EventView {
+    event: Event,
+    deliveries: Vec<DeliveryView>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    waited: Option<Outcome>,
 }
 
 /// `GET /v1/streams/{stream}/consumers`: who has subscribed to it, and how far they are.
@@ -95,7 +100,7 @@ async fn list(
 
 async fn list_of(
     State(app): State<Arc<App>>,
-    Path(name): Path<String>,
+    Named(name): Named,
     headers: HeaderMap,
     query: DeliveryQuery,
     listing: Listing,
