@@ -1,7 +1,8 @@
 // A Chromium or Chrome for the tests, and how to start it.
 import { existsSync } from "node:fs";
-import { run, which } from "../lib/run.mjs";
-import { already, Failure, say } from "../lib/step.mjs";
+import { which } from "../lib/run.mjs";
+import { already, Failure } from "../lib/step.mjs";
+import { installWithApt } from "./apt.mjs";
 
 /** Headless, silent towards the outside, and working as root and in containers. */
 export const chromiumArgs = [
@@ -29,7 +30,7 @@ export async function ensureChromium() {
   if (process.env.CHROME_PATH && !existsSync(process.env.CHROME_PATH)) {
     throw new Failure(`CHROME_PATH names ${process.env.CHROME_PATH}, which does not exist: correct it or unset it.`);
   }
-  if (!findChromium() || !findChromedriver()) await installWithApt();
+  if (!findChromium() || !findChromedriver()) await installWithApt("chromium", "chromium-driver");
   const browser = findChromium();
   if (!browser) throw new Failure("No Chrome or Chromium was found: install one, or name it in CHROME_PATH.");
   already(`Browser ${browser}`);
@@ -41,20 +42,3 @@ export const findChromium = () =>
 
 /** Where chromedriver is; without one, wasm-pack fetches its own. */
 export const findChromedriver = () => process.env.CHROMEDRIVER_PATH || which("chromedriver");
-
-async function installWithApt() {
-  const sudo = process.getuid?.() === 0 ? [] : which("sudo") ? ["sudo", "-n"] : undefined;
-  if (!which("apt-get") || !sudo) return;
-  say("Installing chromium and chromium-driver with apt-get");
-  const apt = (...args) => {
-    const [command, ...rest] = [...sudo, "apt-get", ...args];
-    return run(command, rest, { env: { DEBIAN_FRONTEND: "noninteractive" } });
-  };
-  try {
-    await apt("update");
-    await apt("install", "--yes", "--no-install-recommends", "chromium", "chromium-driver");
-  } catch (error) {
-    if (!(error instanceof Failure)) throw error;
-    say("apt-get could not install them; looking for an installed Chrome");
-  }
-}

@@ -53,7 +53,7 @@ pub(super) struct Folder {
 impl Folder {
     pub(super) fn claim(path: &Path) -> Result<Self, OpenError> {
         let unusable = |error: io::Error| OpenError::Unusable { folder: path.to_owned(), problem: error.to_string() };
-        fs::create_dir_all(path).map_err(unusable)?;
+        make(path).map_err(unusable)?;
         // The folder's full name, so that a message does not depend on where it is read.
         let path = path.canonicalize().map_err(unusable)?;
         let lock = File::options().create(true).truncate(false).write(true).open(path.join("ackwire.lock"));
@@ -73,6 +73,33 @@ impl Folder {
     pub(super) fn database(&self) -> PathBuf {
         self.path.join("ackwire.db")
     }
+}
+
+/// Makes the folder, and what is missing above it. What SQLite syncs inside of it is lost with a folder that its own parent
+/// does not remember, so each parent of a new one is synced, too.
+fn make(path: &Path) -> io::Result<()> {
+    if path.is_dir() {
+        return Ok(());
+    }
+    let parent = path.parent().filter(|parent| *parent != Path::new("")).unwrap_or(Path::new("."));
+    make(parent)?;
+    match fs::create_dir(path) {
+        // Another server that starts has made it.
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => {}
+        made => made?,
+    }
+    sync(parent)
+}
+
+#[cfg(unix)]
+fn sync(folder: &Path) -> io::Result<()> {
+    File::open(folder)?.sync_all()
+}
+
+/// Elsewhere a folder is no file that could be synced.
+#[cfg(not(unix))]
+fn sync(_: &Path) -> io::Result<()> {
+    Ok(())
 }
 
 /// What a failure of the database means to someone who can do something about it.
