@@ -25,6 +25,9 @@ export const ensureCargoDeny = () => ensure({ crate: "cargo-deny", command: "car
 export const ensureCargoMutants = () =>
   ensure({ crate: "cargo-mutants", command: "cargo-mutants", version: "27.1.0", ask: ["mutants", "--version"] });
 
+/** cargo-fuzz builds and runs the fuzzers. */
+export const ensureCargoFuzz = () => ensure({ crate: "cargo-fuzz", command: "cargo-fuzz", version: "0.13.2" });
+
 async function ensure({ crate, command, version, ask = ["--version"] }) {
   const installed = (await output(command, ask))?.trim().split(" ")[1];
   if (installed === version) return already(`${command} ${version}`);

@@ -36,4 +36,13 @@ export async function ensureRustLinters() {
   }
 }
 
+/** The nightly compiler, for what only it can do: the coverage that guides fuzzers. */
+export async function ensureNightly() {
+  const version = await output("rustc", ["+nightly", "--version"]);
+  if (version) return already(`Nightly ${version.trim().split(" ")[1]}`);
+  if (!which("rustup")) throw new Failure("Fuzzing needs a nightly Rust, and there is no rustup to install it with.");
+  say("Installing the nightly Rust toolchain");
+  await run("rustup", ["toolchain", "install", "nightly", "--profile", "minimal"]);
+}
+
 const minor = (version) => Number(version.split(".")[1]);

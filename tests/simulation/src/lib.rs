@@ -29,6 +29,7 @@ mod world;
 
 pub use conditions::{Conditions, TokenAnswer};
 pub use log::{Appended, StreamLog, Wanted};
+pub use plan::{Act, ClockStep, Dial, Open, Operation, Plan, Production, What};
 pub use profile::Profile;
 pub use reader::Reader;
 pub use run::{Report, Story};

@@ -38,6 +38,7 @@ pub struct Act {
 
 /// What happens. Tabs and streams are numbers; an act about a tab that is not there does nothing.
 #[derive(Clone, Debug)]
+#[allow(missing_docs, reason = "the fields are what their names say")]
 pub enum What {
     /// A condition is as this from now on.
     Set(Dial),
@@ -106,6 +107,7 @@ pub enum ClockStep {
 
 /// What an operator may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the fields are what their names say")]
 pub enum Operation {
     /// The event is applied.
     Confirm,

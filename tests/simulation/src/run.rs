@@ -69,13 +69,19 @@ impl Story {
 
     /// Runs it. Panics, with what was broken, if the promise is. What happens goes to the trace.
     pub fn run(&self, trace: Option<Trace>) -> Report {
-        let plan = self.plan();
-        let (span, acts) = (plan.span, plan.acts.len() as u64);
-        let streams: Vec<&str> = plan.streams.iter().map(String::as_str).collect();
-        let conditions = Conditions { delivery: plan.delivery, limits: plan.limits, ..Conditions::quiet() };
-        let mut world = World::new(self.seed, conditions, &streams);
+        self.plan().run(self.seed, trace)
+    }
+}
+
+impl Plan {
+    /// Runs it in a world of this seed, as [`Story::run`] does.
+    pub fn run(self, seed: u64, trace: Option<Trace>) -> Report {
+        let (span, acts) = (self.span, self.acts.len() as u64);
+        let streams: Vec<&str> = self.streams.iter().map(String::as_str).collect();
+        let conditions = Conditions { delivery: self.delivery, limits: self.limits, ..Conditions::quiet() };
+        let mut world = World::new(seed, conditions, &streams);
         world.trace = trace;
-        world.follow(plan);
+        world.follow(self);
         world.run_for(span);
         world.heal();
         if !world.run_until_settled(SETTLE) {
