@@ -31,7 +31,7 @@ const STAGES = {
   quick: {
     packages: ["ackwire-mutants"],
     targets: "--lib",
-    skip: ["a_million_confirmed", "confirmed_events_cost_a_range", "every_timeline_is_run"],
+    skip: ["a_million_confirmed", "confirmed_events_cost_a_range", "acks_full_of_holes", "every_timeline_is_run"],
     timeout: 40,
     env: { PROPTEST_CASES: "64" },
   },

@@ -1,8 +1,11 @@
 //! Bounds that are met exactly, and what happens between a read and its answer.
 
 use super::bench::{Bench, event, position, seq};
-use ackwire::deliver::{EventsOut, Failure, FeedFrame, MAX_EXCEPTIONS, NotDone, Page, State, Violation};
-use ackwire::wire::{Confirm, From, ServerFrame, Subscribe};
+use ackwire::base::Duration;
+use ackwire::deliver::{
+    EventsOut, Failure, FeedFrame, MAX_EXCEPTIONS, NotDone, Notice, Page, Reported, State, Violation,
+};
+use ackwire::wire::{Ack, Confirm, From, ServerFrame, Subscribe};
 
 impl Bench {
     /// Time passes and the timer fires, and nothing is drained yet.
@@ -207,7 +210,7 @@ fn what_settles_while_retries_are_read_is_left_out() {
     let mut bench = Bench::new(3);
     bench.subscribe(From::Start);
     (1..=3).for_each(|n| drop(bench.nack(n, 1)));
-    let latest = bench.now + ackwire::base::Duration::from_secs(1);
+    let latest = bench.now + Duration::from_secs(1);
     bench.now = latest;
     bench.feed.handle_timeout(latest);
     bench.drain_frames();
@@ -255,4 +258,57 @@ fn only_a_timeout_is_written_as_one() {
     let text = |timed_out| serde_json::to_string(&failure(timed_out)).unwrap();
     assert_eq!(text(false), r#"{"attempt":1,"at":2,"message":"no"}"#);
     assert_eq!(text(true), r#"{"attempt":1,"at":2,"message":"no","timed_out":true}"#);
+}
+
+#[test]
+fn what_a_consumer_says_of_itself_ends_with_the_log() {
+    let mut bench = Bench::new(5);
+    bench.subscribe(From::Start);
+    let (stream, epoch) = (bench.feed.stream().clone(), bench.feed.tracker().epoch().clone());
+    let ack = Ack { delivered: seq(4), received: seq(5), ..Ack::new(stream, epoch, seq(2), vec![]) };
+    bench.feed.handle_ack(bench.now, &ack).unwrap();
+    let reported = bench.feed.tracker().reported();
+    assert_eq!(reported, Reported { delivered: seq(4), received: seq(5) });
+    assert_eq!(reported.at_least(seq(3)), reported);
+    assert_eq!(reported.at_least(seq(9)), Reported { delivered: seq(9), received: seq(9) });
+    bench.feed.detach();
+    bench.lose_tail(3);
+    bench.subscribe(position(9));
+    assert_eq!(bench.feed.tracker().reported(), Reported { delivered: seq(3), received: seq(3) });
+}
+
+#[test]
+fn a_second_life_waits_for_its_retries_as_briefly_as_the_first() {
+    for n in 1..=8 {
+        let mut bench = Bench::new(n);
+        bench.subscribe(From::Start);
+        bench.ack(n - 1);
+        for attempt in 1..=3 {
+            bench.nack(n, attempt);
+            bench.next();
+        }
+        bench.nack(n, 4);
+        bench.feed.requeue(bench.now, &event(n)).unwrap();
+        bench.drain();
+        bench.notices.clear();
+        bench.nack(n, 5);
+        let [Notice::Failed { attempt: 5, retry_in, .. }] = bench.notices[..] else { panic!("{:?}", bench.notices) };
+        assert!(retry_in <= Duration::from_secs(1), "{retry_in:?} of a first retry");
+    }
+}
+
+#[test]
+fn a_nack_of_what_expired_says_so_again_and_of_what_was_compacted_that() {
+    let mut bench = Bench::new(3);
+    bench.subscribe(From::Start);
+    bench.nack(1, 1);
+    bench.trim(2);
+    bench.log_moves([4]);
+    bench.drain();
+    assert_eq!(bench.next(), ["lost (0,1] expired"]);
+    assert_eq!(bench.nack(1, 1), ["lost (0,1] expired"]);
+    bench.nack(2, 1);
+    bench.compact(2);
+    assert_eq!(bench.next(), ["lost (1,2] compacted"]);
+    assert_eq!(bench.nack(2, 1), ["lost (1,2] compacted"], "2 is the oldest that the log may hold");
 }
