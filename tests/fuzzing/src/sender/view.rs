@@ -17,7 +17,9 @@ pub struct View {
     epoch: Option<Epoch>,
     /// Everything up to here was covered.
     covered: Seq,
-    attempts: BTreeMap<Seq, u32>,
+    /// The newest attempt that came of each event in each of its lives: a repeat's and a requeued dead letter's
+    /// (`true`) are counted apart [AW-SEND-9].
+    attempts: BTreeMap<(Seq, bool), u32>,
 }
 
 impl View {
@@ -47,7 +49,7 @@ impl View {
             assert!(last < seq && seq <= *upto, "{frame:?} is out of order");
             last = seq;
             assert_eq!(log.ever_at(epoch, seq), Some(&event.id), "{seq} was never in the log like this");
-            let before = self.attempts.insert(seq, event.attempt).unwrap_or(1);
+            let before = self.attempts.insert((seq, *requeued), event.attempt).unwrap_or(1);
             assert!(event.attempt >= before, "{seq} with attempt {} after {before}", event.attempt);
         }
         if *requeued {
@@ -67,7 +69,7 @@ impl View {
 
     /// The client has said that these are applied: if they come again, then as repeats, whose attempts count anew.
     pub fn settled(&mut self, range: SeqRange) {
-        self.attempts.retain(|seq, _| !range.contains(*seq));
+        self.attempts.retain(|(seq, _), _| !range.contains(*seq));
     }
 
     /// A lost range continues what was covered, too, and the log does not hold it [AW-RECV-6].
@@ -76,7 +78,7 @@ impl View {
         let range = SeqRange::new(lost.after, lost.upto).unwrap_or_else(|| panic!("an empty {lost:?}"));
         assert!(range.after() <= self.covered, "a hole from {} to {lost:?}", self.covered);
         self.covered = self.covered.max(range.upto());
-        self.attempts.retain(|seq, _| !range.contains(*seq));
+        self.attempts.retain(|(seq, _), _| !range.contains(*seq));
         let tail = log.tail();
         if lost.reason == LostReason::Expired && tail.epoch == *epoch {
             assert!(range.upto() < tail.oldest, "{range} is called expired, {} is held", tail.oldest);
@@ -89,7 +91,7 @@ impl View {
         if acks {
             return Some(ClientFrame::Ack(Ack::new(stream, epoch, self.covered, Vec::new())));
         }
-        let (&seq, &attempt) = self.attempts.last_key_value()?;
+        let (&(seq, _), &attempt) = self.attempts.last_key_value()?;
         Some(ClientFrame::Nack(Nack { stream, epoch, seq, attempt, error: "thrown".into(), retry: true }))
     }
 
