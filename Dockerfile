@@ -4,14 +4,18 @@ FROM rust:1.91-slim-bookworm AS build
 WORKDIR /source
 # The manifests first: as long as they stay, the dependencies come from the cache of layers.
 COPY Cargo.toml Cargo.lock ./
+COPY benches/core/Cargo.toml benches/core/
 COPY server/Cargo.toml server/
 COPY tests/fuzzing/Cargo.toml tests/fuzzing/
 COPY tests/load/Cargo.toml tests/load/
 COPY tests/mutants/Cargo.toml tests/mutants/
 COPY tests/simulation/Cargo.toml tests/simulation/
-RUN mkdir -p src server/src tests/fuzzing/src tests/load/src tests/simulation/src \
-    && touch src/lib.rs server/src/lib.rs tests/fuzzing/src/lib.rs tests/mutants/lib.rs tests/simulation/src/lib.rs \
+RUN mkdir -p src server/src benches/core/benches benches/core/src/bin \
+        tests/fuzzing/src tests/load/src tests/simulation/src \
+    && touch src/lib.rs benches/core/src/lib.rs server/src/lib.rs tests/fuzzing/src/lib.rs tests/mutants/lib.rs tests/simulation/src/lib.rs \
     && echo 'fn main() {}' > server/src/main.rs \
+    && cp server/src/main.rs benches/core/benches/time.rs \
+    && cp server/src/main.rs benches/core/src/bin/instructions.rs \
     && cp server/src/main.rs tests/load/src/main.rs \
     && cp server/src/main.rs tests/simulation/src/main.rs \
     && cargo build --release --locked --package ackwire-server
