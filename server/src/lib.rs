@@ -20,7 +20,7 @@ pub mod outbox;
 mod run;
 mod serve;
 pub mod shutdown;
-mod socket;
+pub mod socket;
 pub mod trouble;
 
 pub use run::{RunError, run};

@@ -1,10 +1,14 @@
 //! `GET /v1/socket`: the WebSocket that browsers connect to [section 3 of `PROTOCOL.md`].
 
+mod echo;
 mod fault;
 mod jobs;
 mod outgoing;
 mod session;
 mod subscription;
+mod transport;
+
+pub use echo::echo;
 
 use ackwire::wire::SUBPROTOCOL;
 use axum::{
@@ -21,13 +25,6 @@ use session::Session;
 /// read.
 const READ_FACTOR: usize = 2;
 
-/// What a connection reads at a time. It is allocated with the connection and touched by its first read, and most of what
-/// clients send are acks of a hundred bytes: the library's own 128 KiB would be nearly all that an idle connection costs.
-const READ_BUFFER_BYTES: usize = 1 << 10;
-
-/// Frames are gathered up to this before the socket is written to. A connection keeps the largest that it ever had.
-const WRITE_BUFFER_BYTES: usize = 16 << 10;
-
 /// Opens a connection. Whose pages may do so was checked before ([`Origins`](crate::origins::Origins)); who is asking
 /// is said in `hello`.
 pub(crate) async fn open(
@@ -36,8 +33,7 @@ pub(crate) async fn open(
 ) -> Result<Response, ApiError> {
     let upgrade = upgrade.map_err(|rejection| refusal(&rejection))?;
     let most = app.config.limits.max_frame_bytes.saturating_mul(READ_FACTOR);
-    let upgrade = upgrade.protocols([SUBPROTOCOL]).max_message_size(most).max_frame_size(most);
-    let upgrade = upgrade.read_buffer_size(READ_BUFFER_BYTES).write_buffer_size(WRITE_BUFFER_BYTES);
+    let upgrade = transport::prepare(upgrade, most).protocols([SUBPROTOCOL]);
     if upgrade.selected_protocol().is_none() {
         return Err(ApiError::invalid(format!("the WebSocket needs the subprotocol {SUBPROTOCOL}")));
     }

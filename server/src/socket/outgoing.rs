@@ -36,8 +36,15 @@ impl Outgoing {
 
     /// Adds a frame.
     pub fn push(&mut self, text: String) {
-        self.monitor.metrics().frames_waiting().inc();
-        self.queue.push_back(Message::Text(text.into()));
+        self.push_message(Message::Text(text.into()));
+    }
+
+    /// Adds a message of whatever kind; texts are counted.
+    pub fn push_message(&mut self, message: Message) {
+        if let Message::Text(_) = message {
+            self.monitor.metrics().frames_waiting().inc();
+        }
+        self.queue.push_back(message);
     }
 
     /// Adds the last frame.

@@ -9,10 +9,7 @@ use ackwire::{
     },
 };
 use axum::extract::ws::{Message, WebSocket};
-use futures_util::{
-    StreamExt,
-    stream::{SplitSink, SplitStream},
-};
+use futures_util::{StreamExt, stream::SplitSink};
 use std::{
     collections::{BTreeMap, VecDeque},
     sync::Arc,
@@ -21,10 +18,10 @@ use tokio::{sync::watch, time};
 use tracing::Instrument;
 
 use super::{
-    fault::Fault,
     jobs::{Done, Jobs, SubscriptionId},
     outgoing::Outgoing,
     subscription::Subscription,
+    transport::{Incoming, Received, farewell},
 };
 use crate::{
     App, SERVICE, VERSION,
@@ -35,9 +32,6 @@ use crate::{
     log::{ConsumerKey, LogError},
     trouble::TroubleMaker,
 };
-
-/// How long a client may take to read the last words and to close its end.
-const FAREWELL: time::Duration = time::Duration::from_secs(5);
 
 /// How a connection ends.
 enum End {
@@ -106,10 +100,10 @@ impl Session {
     pub fn run(mut self: Box<Self>, socket: WebSocket) -> impl Future<Output = ()> {
         let span = tracing::info_span!("connection", id = self.name);
         let (sink, stream) = socket.split();
-        async move { self.carry(sink, stream).await }.instrument(span)
+        async move { self.carry(sink, Incoming(stream)).await }.instrument(span)
     }
 
-    async fn carry(&mut self, mut sink: SplitSink<WebSocket, Message>, mut stream: SplitStream<WebSocket>) {
+    async fn carry(&mut self, mut sink: SplitSink<WebSocket, Message>, mut incoming: Incoming) {
         tracing::debug!("opened");
         // The server may be draining already.
         self.draining.mark_changed();
@@ -120,7 +114,7 @@ impl Session {
                 Some(End::Close(code, reason)) => {
                     tracing::info!(code = code.0, reason, "closed");
                     self.outgoing.close(code.0, &reason);
-                    return Box::pin(self.farewell(sink, stream)).await;
+                    return Box::pin(self.farewell(sink, incoming)).await;
                 }
                 Some(End::Break) => return tracing::info!("cut"),
                 None => {}
@@ -129,18 +123,15 @@ impl Session {
             let takes_messages =
                 self.outgoing.takes_answers() && self.jobs.takes_more() && self.publishes.len() < MAX_PUBLISHES;
             tokio::select! {
-                message = stream.next(), if takes_messages => match message {
-                    Some(Ok(Message::Close(_))) => {
+                received = incoming.next(), if takes_messages => match received {
+                    Received::Message(message) => self.handle_message(&message),
+                    Received::Closed => {
                         tracing::debug!("the client closed");
-                        return Box::pin(self.farewell(sink, stream)).await;
+                        return Box::pin(self.farewell(sink, incoming)).await;
                     }
-                    None => return tracing::debug!("gone"),
-                    Some(Ok(message)) => self.handle_message(&message),
-                    Some(Err(error)) => match Fault::of(&error) {
-                        Fault::Oversized => self.connection.handle_oversized(),
-                        Fault::Violation(code, reason) => self.end = Some(End::Close(CloseCode(code), reason)),
-                        Fault::Broken => return tracing::debug!(%error, "broken off"),
-                    },
+                    Received::Oversized => self.connection.handle_oversized(),
+                    Received::Violation(code, reason) => self.end = Some(End::Close(CloseCode(code), reason)),
+                    Received::Gone => return tracing::debug!("gone"),
                 },
                 written = self.outgoing.write(&mut sink), if self.outgoing.has_work() => match written {
                     Ok(()) => self.connection.handle_sent(clock::now()),
@@ -154,19 +145,11 @@ impl Session {
         }
     }
 
-    /// The closing handshake, whoever began it: the last words, and reading on until the client has closed, so that its
-    /// last frames do not turn the close into a reset.
-    async fn farewell(&mut self, mut sink: SplitSink<WebSocket, Message>, mut stream: SplitStream<WebSocket>) {
+    /// Gives back what the connection holds before the closing handshake, which may take a while.
+    async fn farewell(&mut self, sink: SplitSink<WebSocket, Message>, incoming: Incoming) {
         self.subscriptions.clear();
         self.guest = None;
-        let last = async {
-            // Fails once the client has closed; then nobody reads the last words.
-            let _ = self.outgoing.write(&mut sink).await;
-            while let Some(Ok(_)) = stream.next().await {}
-        };
-        if time::timeout(FAREWELL, last).await.is_err() {
-            tracing::debug!("the client did not close in time");
-        }
+        farewell(&mut self.outgoing, sink, incoming).await;
     }
 
     fn handle_message(&mut self, message: &Message) {
