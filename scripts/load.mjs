@@ -1,4 +1,4 @@
-// `npm run load -- connections|slow|soak …`: what a server and a page bear. Each command runs on this machine alone, says
+// `npm run load -- connections|slow|deliver|append|soak …`: what a server and a page bear. Each command runs on this machine alone, says
 // how far it is, stops by itself, and ends with a report.
 import { buildPackage, buildServer, ensureBuildTools } from "./build.mjs";
 import { run } from "./lib/run.mjs";
@@ -10,6 +10,13 @@ const commands = {
   connections: (args) => native("connections", args),
   /** One consumer that does not read among many: `--consumers 1000`, `--rate 2`, `--seconds 15`, `--rounds 3`. */
   slow: (args) => native("slow", args),
+  /**
+   * Events delivered a second, and the server's processor time of each: `--connections 1,10,100,1000,10000`,
+   * `--work live,backlog`, `--streams one,each`, `--seconds 5`, `--rounds 1`, `--pin` (server and client on a core each).
+   */
+  deliver: (args) => native("deliver", args),
+  /** Events made durable a second: `--producers 1,10,100,500`, `--batch 1,100`, `--seconds 5`, `--rounds 1`, `--pin`. */
+  append: (args) => native("append", args),
   /** The server's memory and a page's over an hour: `--minutes 60`, `--rate 80` events a second, `--report FILE`. */
   soak,
 };

@@ -4,20 +4,18 @@ use clap::Args;
 use futures_util::{StreamExt, stream};
 use serde::Serialize;
 use serde_json::{Value, json};
-use std::{net::Ipv4Addr, path::Path, sync::Arc, time::Duration};
+use std::{path::Path, sync::Arc, time::Duration};
 use tokio::{task::JoinSet, time::Instant};
 
 use crate::{
     Outcome,
-    consumer::{Consumer, Way, subscription, text},
+    consumer::{Consumer, Way, source, subscription, text},
     progress::Count,
     server::Server,
 };
 
 /// Connections that are being opened at a time, and appends under way.
 const AT_A_TIME: usize = 64;
-/// Connections of one source address: each needs a port of its own.
-const OF_ONE_ADDRESS: usize = 5_000;
 /// Heartbeats that each must live through.
 const HEARTBEATS: usize = 2;
 /// How long anything may take besides waiting for heartbeats.
@@ -197,11 +195,4 @@ async fn hold(mut consumer: Consumer, counts: Arc<Counts>) {
 
 fn stream_of(index: usize, number: usize) -> String {
     format!("run:{index}.{number}")
-}
-
-/// Each round from addresses of its own: ports of connections that were closed stay taken for a minute.
-fn source(round: usize, index: usize) -> Option<Ipv4Addr> {
-    // Elsewhere only 127.0.0.1 is there without being set up.
-    let address = Ipv4Addr::new(127, 0, 1 + round as u8, 1 + (index / OF_ONE_ADDRESS) as u8);
-    cfg!(target_os = "linux").then_some(address)
 }

@@ -10,13 +10,15 @@ use std::{
 use tokio::net::{TcpSocket, TcpStream};
 use tokio_tungstenite::{
     WebSocketStream, client_async_with_config,
-    tungstenite::{Message, client::IntoClientRequest, http::HeaderValue, protocol::WebSocketConfig},
+    tungstenite::{Message, Utf8Bytes, client::IntoClientRequest, http::HeaderValue, protocol::WebSocketConfig},
 };
 
 use crate::Outcome;
 
 /// Thousands of them are in one process.
 const BUFFER_BYTES: usize = 4096;
+/// Connections of one source address: each needs a port of its own.
+const OF_ONE_ADDRESS: usize = 5_000;
 
 /// How a connection is made.
 #[derive(Clone, Copy, Default)]
@@ -64,13 +66,27 @@ impl Consumer {
 
     /// The next frame; an error if there is none.
     pub async fn next(&mut self) -> Outcome<Value> {
+        Ok(serde_json::from_str(&self.next_text().await?)?)
+    }
+
+    /// The next frame as it came; an error if there is none. May be dropped at any time: nothing is lost.
+    pub async fn next_text(&mut self) -> Outcome<Utf8Bytes> {
         loop {
             match self.socket.next().await.ok_or("the server broke off")?? {
-                Message::Text(text) => return Ok(serde_json::from_str(&text)?),
+                Message::Text(text) => return Ok(text),
                 Message::Close(close) => return Err(format!("the server closed: {close:?}").into()),
                 _ => {}
             }
         }
+    }
+
+    /// Subscribes to one more stream (the fields of `subscribe`); frames of other streams must not come meanwhile.
+    pub async fn subscribe(&mut self, mut subscription: Value) -> Outcome<()> {
+        subscription["type"] = "subscribe".into();
+        self.send(&subscription).await?;
+        let subscribed = self.expect("subscribed").await?;
+        self.epochs.insert(text(&subscribed["stream"]).to_owned(), subscribed["epoch"].clone());
+        Ok(())
     }
 
     /// Says that everything of the stream up to there is applied.
@@ -102,4 +118,12 @@ pub fn text(value: &Value) -> &str {
 /// An entry of `hello.subscriptions`, from the beginning of the stream.
 pub fn subscription(stream: &str, window_events: u32, window_bytes: u32) -> Value {
     json!({ "stream": stream, "from": "start", "window": { "events": window_events, "bytes": window_bytes } })
+}
+
+/// A source address for a connection of a round, so that there are ports enough; each round has addresses of its own:
+/// ports of connections that were closed stay taken for a minute.
+pub fn source(round: usize, index: usize) -> Option<Ipv4Addr> {
+    // Elsewhere only 127.0.0.1 is there without being set up.
+    let address = Ipv4Addr::new(127, 0, 1 + (round % 254) as u8, 1 + (index / OF_ONE_ADDRESS) as u8);
+    cfg!(target_os = "linux").then_some(address)
 }

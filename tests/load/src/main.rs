@@ -1,9 +1,14 @@
-//! `ackwire-load connections|slow`: what a server bears. It starts the server itself, on this machine alone, says how far
+//! `ackwire-load connections|slow|deliver|append`: what a server bears. It starts the server itself, on this machine alone, says how far
 //! it is, stops by itself, and writes a report. `npm run load -- …` builds both and runs it.
 
+mod append;
 mod connections;
 mod consumer;
+mod cores;
+mod deliver;
+mod producer;
 mod progress;
+mod reader;
 mod server;
 mod slow;
 
@@ -35,6 +40,10 @@ enum Command {
     Connections(connections::Options),
     /// One consumer that does not read, among many that do: what the others notice
     Slow(slow::Options),
+    /// Events delivered a second, and the processor time of each: live and from a backlog, to few and many connections
+    Deliver(deliver::Options),
+    /// Events made durable a second, by few and many producers
+    Append(append::Options),
 }
 
 #[tokio::main]
@@ -48,6 +57,14 @@ async fn main() -> ExitCode {
         Command::Slow(options) => {
             let report = report.unwrap_or_else(|| "target/load/slow.json".into());
             slow::run(&server, options).await.and_then(|found| write(&found, report))
+        }
+        Command::Deliver(options) => {
+            let report = report.unwrap_or_else(|| "target/load/deliver.json".into());
+            deliver::run(&server, options).await.and_then(|found| write(&found, report))
+        }
+        Command::Append(options) => {
+            let report = report.unwrap_or_else(|| "target/load/append.json".into());
+            append::run(&server, options).await.and_then(|found| write(&found, report))
         }
     };
     match done {

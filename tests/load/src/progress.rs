@@ -21,6 +21,11 @@ impl Count {
         self.0.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// It has happened so many times more.
+    pub fn add_many(&self, times: usize) {
+        self.0.fetch_add(times, Ordering::Relaxed);
+    }
+
     /// How often so far.
     pub fn get(&self) -> usize {
         self.0.load(Ordering::Relaxed)

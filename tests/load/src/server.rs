@@ -2,17 +2,19 @@
 
 use reqwest::StatusCode;
 use serde_json::Value;
-use std::{path::Path, process::Stdio, time::Duration};
+use std::{fs, path::Path, process::Stdio, time::Duration};
 use tempfile::TempDir;
 use tokio::{
     io::{AsyncBufReadExt, BufReader},
     process::{Child, Command},
 };
 
-use crate::Outcome;
+use crate::{Outcome, cores};
 
 /// Files that this process and the server's need besides the connections.
 const OTHER_FILES: u64 = 1_200;
+/// In what Linux tells processor time to programs, on every architecture that this runs on.
+const TICKS_PER_SECOND: f64 = 100.0;
 
 /// A server that runs until this is dropped.
 pub struct Server {
@@ -27,10 +29,15 @@ pub struct Server {
 impl Server {
     /// In development mode, with these flags besides, and room for so many connections.
     pub async fn start(program: &Path, connections: usize, flags: &[&str]) -> Outcome<Self> {
+        Self::start_on(None, program, connections, flags).await
+    }
+
+    /// The same, on this processor core only, if one is named.
+    pub async fn start_on(core: Option<u32>, program: &Path, connections: usize, flags: &[&str]) -> Outcome<Self> {
         allow_files(connections as u64 + OTHER_FILES)?;
         let data = tempfile::tempdir()?;
         let most = connections.to_string();
-        let mut child = Command::new(program)
+        let mut child = cores::command(core, program)
             .args(["--dev", "--port", "0", "--max-connections", &most, "--data"])
             .arg(data.path())
             .args(flags)
@@ -43,6 +50,16 @@ impl Server {
         let line = BufReader::new(stdout).lines().next_line().await?.unwrap_or_default();
         let address = line.strip_prefix("listening on http://").ok_or("the server ended; it says why above")?;
         Ok(Self { child, address: address.to_owned(), http: reqwest::Client::new(), _data: data })
+    }
+
+    /// The processor time that it has taken so far, in seconds, to a hundredth; `None` where the system does not tell.
+    pub fn cpu_seconds(&self) -> Outcome<Option<f64>> {
+        let pid = self.child.id().ok_or("the server has ended")?;
+        let Ok(stat) = fs::read_to_string(format!("/proc/{pid}/stat")) else { return Ok(None) };
+        // The fields after the program's name, which may have spaces: proc(5) counts utime and stime as 14 and 15.
+        let (_, fields) = stat.rsplit_once(')').ok_or("/proc/…/stat without a name")?;
+        let ticks = fields.split_whitespace().skip(11).take(2).map(str::parse::<u64>).sum::<Result<u64, _>>()?;
+        Ok(Some(ticks as f64 / TICKS_PER_SECOND))
     }
 
     /// Its memory that is in RAM, in bytes.
