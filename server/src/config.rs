@@ -14,6 +14,7 @@ use crate::{
     limits::{Limits, MAX_RETRIES, span},
     log::Retention,
     origins::Origins,
+    peers::PeerFrom,
 };
 
 /// Fewest bytes of an HS256 secret (RFC 7518, 3.2).
@@ -56,6 +57,11 @@ pub struct Config {
     /// commas)
     #[arg(long = "allow-origin", env = "ACKWIRE_ALLOW_ORIGIN", value_delimiter = ',', value_parser = origin)]
     pub allow_origins: Vec<String>,
+
+    /// How a client's address is known, for limits of one address. A header is to be named only if a proxy of yours sets
+    /// it, and clients cannot reach the server past that proxy
+    #[arg(long, env = "ACKWIRE_PEER_FROM", value_enum, default_value_t)]
+    pub peer_from: PeerFrom,
 
     /// How long a confirmation may take, and what happens then.
     #[command(flatten)]

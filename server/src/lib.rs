@@ -17,6 +17,7 @@ pub mod metrics;
 pub mod monitor;
 pub mod origins;
 pub mod outbox;
+pub mod peers;
 mod run;
 mod serve;
 pub mod shutdown;
@@ -34,6 +35,7 @@ use std::sync::{
 
 use auth::Auth;
 use config::{Config, ConfigError};
+use http::AnswerRoom;
 use hub::Hub;
 use log::Log;
 use monitor::{Monitor, WatchedLog};
@@ -62,6 +64,7 @@ pub struct App {
     pub hub: Arc<Hub>,
     /// Whose way to the browser is made a bad one; nobody's, but in development mode.
     pub troubles: Troubles,
+    answers: AnswerRoom,
     draining: AtomicBool,
 }
 
@@ -74,6 +77,7 @@ impl App {
         let hub = Hub::new(log.clone(), monitor, config.delivery.feed(), &config.limits);
         Ok(Arc::new(Self {
             hub,
+            answers: AnswerRoom::new(&config.limits),
             config,
             auth,
             origins,

@@ -48,6 +48,15 @@ pub const MAX_CONSUMERS: usize = 10_000;
 /// Most streams of a consumer that are looked at for one answer.
 pub const MAX_STREAMS_OF_CONSUMER: usize = 10_000;
 
+/// Peers whose handshakes are counted at a time; the one that made none for longest is forgotten first.
+pub const MAX_PEERS: usize = 16_384;
+
+/// Connections whose last words the server waits to be read at a time; further ones just end.
+pub const MAX_LINGERING: usize = 256;
+
+/// An HTTP answer of so many bytes counts for [`Limits::max_answer_bytes`]; smaller ones are bounded by the connections.
+pub const LARGE_ANSWER_BYTES: usize = 64 << 10;
+
 /// What a client or a producer may ask for. Each is a flag and an environment variable.
 #[derive(Args, Clone, Debug, PartialEq, Eq)]
 #[command(next_help_heading = "Limits")]
@@ -72,6 +81,10 @@ pub struct Limits {
     #[arg(long, env = "ACKWIRE_MAX_CONNECTIONS", default_value = "10000", value_parser = bytes(1, 1_000_000))]
     pub max_connections: usize,
 
+    /// Most WebSocket connections of one address at a time (1 to 1000000); see --peer-from
+    #[arg(long, env = "ACKWIRE_MAX_CONNECTIONS_PER_PEER", default_value = "1000", value_parser = bytes(1, 1_000_000))]
+    pub max_connections_per_peer: usize,
+
     /// Most WebSocket handshakes in a second, on average and over all clients (1 to 100000); more are answered with 429
     #[arg(long, env = "ACKWIRE_MAX_HANDSHAKES_PER_SECOND", default_value = "1000", value_parser = number(1, 100_000))]
     pub max_handshakes_per_second: u32,
@@ -80,9 +93,26 @@ pub struct Limits {
     #[arg(long, env = "ACKWIRE_MAX_HANDSHAKE_BURST", default_value = "10000", value_parser = number(1, 1_000_000))]
     pub max_handshake_burst: u32,
 
+    /// Most WebSocket handshakes of one address in a second, on average (1 to 100000); more are answered with 429; see
+    /// --peer-from
+    #[arg(long, env = "ACKWIRE_MAX_HANDSHAKES_PER_SECOND_PER_PEER", default_value = "100",
+        value_parser = number(1, 100_000))]
+    pub max_handshakes_per_second_per_peer: u32,
+
+    /// Most WebSocket handshakes of one address at once (1 to 1000000)
+    #[arg(long, env = "ACKWIRE_MAX_HANDSHAKE_BURST_PER_PEER", default_value = "1000",
+        value_parser = number(1, 1_000_000))]
+    pub max_handshake_burst_per_peer: u32,
+
     /// Most HTTP connections at a time besides WebSockets (1 to 1000000); further ones wait to be accepted
     #[arg(long, env = "ACKWIRE_MAX_HTTP_CONNECTIONS", default_value = "1024", value_parser = bytes(1, 1_000_000))]
     pub max_http_connections: usize,
+
+    /// Most HTTP connections of one address at a time (1 to 1000000); more are closed at once. Not counted where
+    /// --peer-from names a header: then connections are those of a proxy
+    #[arg(long, env = "ACKWIRE_MAX_HTTP_CONNECTIONS_PER_PEER", default_value = "256",
+        value_parser = bytes(1, 1_000_000))]
+    pub max_http_connections_per_peer: usize,
 
     /// How long a connection may take for the headers of a request, and how long it is kept without one (100ms to 10m)
     #[arg(long, env = "ACKWIRE_HEADER_TIMEOUT", default_value = "30s", value_parser = patience)]
@@ -91,6 +121,15 @@ pub struct Limits {
     /// How long a request may take for its body (100ms to 10m); longer ones are answered with 408
     #[arg(long, env = "ACKWIRE_BODY_TIMEOUT", default_value = "30s", value_parser = patience)]
     pub body_timeout: Duration,
+
+    /// How long a client may take for an answer that does not go out at once (100ms to 10m); later its connection is closed
+    #[arg(long, env = "ACKWIRE_ANSWER_TIMEOUT", default_value = "60s", value_parser = patience)]
+    pub answer_timeout: Duration,
+
+    /// Most bytes of answers of 64 KiB and more that wait for their readers at a time (1 MiB to 64 GiB); further ones are
+    /// answered with 503
+    #[arg(long, env = "ACKWIRE_MAX_ANSWER_BYTES", default_value = "268435456", value_parser = bytes(1 << 20, 64 << 30))]
+    pub max_answer_bytes: usize,
 
     /// Most streams of a log in memory (1 to 10000000); a new one is refused. On disk the disk is the bound
     #[arg(long, env = "ACKWIRE_MAX_STREAMS", default_value = "100000", value_parser = bytes(1, 10_000_000))]

@@ -40,12 +40,14 @@ pub async fn run(
     let app = App::new(config, log)?;
     let trimming = tokio::spawn(trim(app.log.clone()));
     let (stop, stopped) = oneshot::channel::<()>();
-    let limits = app.config.limits.clone();
-    let server = serve(listener, http::complete(app.clone()), limits, async {
-        // A dropped sender stops, too.
-        let _ = stopped.await;
+    let serving = app.clone();
+    let mut server = tokio::spawn(async move {
+        serve(listener, http::complete(serving.clone()), &serving.config, async {
+            // A dropped sender stops, too.
+            let _ = stopped.await;
+        })
+        .await;
     });
-    let mut server = tokio::spawn(server);
     tokio::select! {
         ended = &mut server => ended.map_err(io::Error::other)?,
         () = shutdown => {

@@ -8,14 +8,23 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use serde::Deserialize;
-use std::sync::Arc;
+use std::{
+    convert::Infallible,
+    sync::{Arc, Once},
+};
 
 use super::ApiError;
 use crate::{
     App,
     auth::{AuthError, Identity},
     hub::Selection,
+    peers::{Peer, PeerFrom},
 };
+
+const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+
+/// Has the operator told once, and not by each request.
+static PROXY_SEEN: Once = Once::new();
 
 /// Who sends these headers.
 pub fn identify(app: &App, headers: &HeaderMap) -> Result<Identity, ApiError> {
@@ -110,6 +119,25 @@ impl Operator {
             return Ok(Self);
         }
         Err(ApiError::forbidden("this is for operators: the token's `ackwire.operate` is not true"))
+    }
+}
+
+/// Who is at the other end, as far as that is known ([`PeerFrom`]).
+pub(crate) struct Sender(pub(crate) Option<Peer>);
+
+impl FromRequestParts<Arc<App>> for Sender {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Infallible> {
+        if app.config.peer_from == PeerFrom::Socket && parts.headers.contains_key(FORWARDED_FOR) {
+            PROXY_SEEN.call_once(|| {
+                tracing::warn!(
+                    "a request came with X-Forwarded-For: if there is a proxy before this server, all its clients count as \
+                     one address until --peer-from says how they are told apart"
+                );
+            });
+        }
+        Ok(Self(app.config.peer_from.peer(&parts.headers, &parts.extensions)))
     }
 }
 

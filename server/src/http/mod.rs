@@ -1,6 +1,7 @@
 //! HTTP: producers append to streams, operators look at them. Errors are JSON, with the protocol's codes.
 
 mod access;
+mod answers;
 mod body;
 mod bounds;
 mod deliveries;
@@ -15,7 +16,9 @@ mod query;
 mod streams;
 mod views;
 
+pub(crate) use access::Sender;
 pub use access::identify;
+pub(crate) use answers::AnswerRoom;
 pub use error::ApiError;
 
 use axum::{
@@ -57,7 +60,7 @@ fn routes(app: &Arc<App>) -> Router<Arc<App>> {
     if app.config.dev {
         routes = routes.merge(dev::routes(app.clone()));
     }
-    routes
+    routes.layer(from_fn_with_state(app.clone(), answers::count))
 }
 
 fn layered(routes: Router<Arc<App>>, app: Arc<App>) -> Router {

@@ -17,7 +17,7 @@ mod waiting;
 pub use depths::Depths;
 pub use operations::OperationError;
 pub(crate) use retry::RetryCallback;
-pub use seats::{Crowded, Order, Seat};
+pub use seats::{Crowded, Order, Place, Seat};
 pub use slot::Slot;
 pub use tracked::{Listing, Selection, TrackedView};
 pub use troubles::{TroubleView, TroubledConsumer};

@@ -11,7 +11,12 @@ use std::{
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 
 use super::lock;
-use crate::{clock, limits::Limits, log::ConsumerKey};
+use crate::{
+    clock,
+    limits::Limits,
+    log::ConsumerKey,
+    peers::{Crowd, Pace, Peer, Presence},
+};
 
 /// What a connection is told from outside.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,6 +36,8 @@ pub struct Seats {
     room: Arc<Semaphore>,
     most: usize,
     handshakes: Mutex<Bucket>,
+    crowd: Arc<Crowd>,
+    pace: Pace,
 }
 
 /// From the seats to one connection.
@@ -57,6 +64,16 @@ pub enum Crowded {
     Full,
     /// Too many came in a short time.
     Rush,
+    /// The peer has as many as one may have.
+    PeerFull,
+    /// Too many of the peer came in a short time.
+    PeerRush,
+}
+
+/// A connection's place in the server, given back on drop.
+pub struct Place {
+    _room: OwnedSemaphorePermit,
+    _presence: Option<Presence>,
 }
 
 /// A consumer's seat, given back on drop.
@@ -77,14 +94,23 @@ impl Seats {
             room: Arc::new(Semaphore::new(most)),
             most,
             handshakes: Mutex::new(handshakes),
+            crowd: Crowd::new(limits.max_connections_per_peer),
+            pace: Pace::new(limits.max_handshakes_per_second_per_peer, limits.max_handshake_burst_per_peer),
         }
     }
 
-    /// Lets a connection in, unless there are too many, or too many in a short time.
-    pub fn enter(&self) -> Result<OwnedSemaphorePermit, Crowded> {
-        let permit = self.room.clone().try_acquire_owned().map_err(|_| Crowded::Full)?;
-        let is_calm = lock(&self.handshakes).take(clock::now());
-        if is_calm { Ok(permit) } else { Err(Crowded::Rush) }
+    /// Lets a connection in, unless there are too many, or too many in a short time, of the peer or of all.
+    pub fn enter(&self, peer: Option<Peer>) -> Result<Place, Crowded> {
+        let now = clock::now();
+        // The peer first: what is too much of one takes nothing from the others.
+        if peer.is_some_and(|peer| !self.pace.take(now, peer)) {
+            return Err(Crowded::PeerRush);
+        }
+        let enter = |peer| self.crowd.enter(peer).ok_or(Crowded::PeerFull);
+        let presence = peer.map(enter).transpose()?;
+        let room = self.room.clone().try_acquire_owned().map_err(|_| Crowded::Full)?;
+        let is_calm = lock(&self.handshakes).take(now);
+        if is_calm { Ok(Place { _room: room, _presence: presence }) } else { Err(Crowded::Rush) }
     }
 
     pub(super) fn connections(&self) -> usize {

@@ -18,7 +18,12 @@ use axum::{
 };
 use std::sync::Arc;
 
-use crate::{App, http::ApiError, hub::Crowded};
+use crate::{
+    App,
+    http::{ApiError, Sender},
+    hub::Crowded,
+    limits::Limits,
+};
 use session::Session;
 
 /// A message up to this many times the limit is read, and answered with 4413 by the protocol; a larger one is not even
@@ -29,6 +34,7 @@ const READ_FACTOR: usize = 2;
 /// is said in `hello`.
 pub(crate) async fn open(
     State(app): State<Arc<App>>,
+    Sender(peer): Sender,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Result<Response, ApiError> {
     let upgrade = upgrade.map_err(|rejection| refusal(&rejection))?;
@@ -37,26 +43,11 @@ pub(crate) async fn open(
     if upgrade.selected_protocol().is_none() {
         return Err(ApiError::invalid(format!("the WebSocket needs the subprotocol {SUBPROTOCOL}")));
     }
-    let refused = |status, code, message| Err(ApiError { status, code, message });
     if app.is_draining() {
         let message = "this server is going away: connect again".into();
-        return refused(StatusCode::SERVICE_UNAVAILABLE, "unavailable", message);
+        return Err(ApiError { status: StatusCode::SERVICE_UNAVAILABLE, code: "unavailable", message });
     }
-    let limits = &app.config.limits;
-    let entered = match app.hub.seats().enter() {
-        Ok(entered) => entered,
-        Err(Crowded::Full) => {
-            let most = limits.max_connections;
-            let message = format!("this server has {most} connections (--max-connections): try again later");
-            return refused(StatusCode::SERVICE_UNAVAILABLE, "too_many_requests", message);
-        }
-        Err(Crowded::Rush) => {
-            let most = limits.max_handshakes_per_second;
-            let message =
-                format!("more than {most} connect in a second (--max-handshakes-per-second): try again later");
-            return refused(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", message);
-        }
-    };
+    let entered = app.hub.seats().enter(peer).map_err(|crowded| too_many(crowded, &app.config.limits))?;
     let opened = upgrade.on_upgrade(move |socket| {
         // Boxed, so that what opens a connection does not keep room for it twice.
         Box::pin(async move {
@@ -65,6 +56,35 @@ pub(crate) async fn open(
         })
     });
     Ok(opened.into_response())
+}
+
+/// What who is not let in is told. A browser does not show it to its page, which tries again after a while all the same.
+fn too_many(crowded: Crowded, limits: &Limits) -> ApiError {
+    const PROXY: &str = "if that is a proxy's, --peer-from says how its clients are told apart";
+    let (status, message) = match crowded {
+        Crowded::Full => {
+            let most = limits.max_connections;
+            let message = format!("this server has {most} connections (--max-connections): try again later");
+            (StatusCode::SERVICE_UNAVAILABLE, message)
+        }
+        Crowded::Rush => {
+            let most = limits.max_handshakes_per_second;
+            let message =
+                format!("more than {most} connect in a second (--max-handshakes-per-second): try again later");
+            (StatusCode::TOO_MANY_REQUESTS, message)
+        }
+        Crowded::PeerFull => {
+            let most = limits.max_connections_per_peer;
+            let message = format!("your address has {most} connections (--max-connections-per-peer); {PROXY}");
+            (StatusCode::TOO_MANY_REQUESTS, message)
+        }
+        Crowded::PeerRush => {
+            let (most, flag) = (limits.max_handshakes_per_second_per_peer, "--max-handshakes-per-second-per-peer");
+            let message = format!("more than {most} connect in a second from your address ({flag}); {PROXY}");
+            (StatusCode::TOO_MANY_REQUESTS, message)
+        }
+    };
+    ApiError { status, code: "too_many_requests", message }
 }
 
 fn refusal(rejection: &WebSocketUpgradeRejection) -> ApiError {

@@ -58,6 +58,28 @@ async fn announced_sizes_take_no_memory() {
     Client::hello(&server.url, "tab", json!([])).await.close().await;
 }
 
+/// Who is still sending when it is refused is told why all the same: a connection that is closed with something unread in
+/// it is reset, and a reset may overtake the last words.
+#[tokio::test]
+async fn who_is_refused_while_sending_is_told_why() {
+    let server = Server::start(&["--dev"]).await;
+    let announced = [&[0x81, 0xff][..], &(1_u64 << 30).to_be_bytes(), &[0; 4]].concat();
+    let mut frame_of_a_gigabyte = Raw::upgraded(&server.url).await;
+    frame_of_a_gigabyte.send(announced).await.send([b' '; 100_000]).await;
+    let said = frame_of_a_gigabyte.last_words().await.expect("no reset");
+    assert_eq!(close_code(&said), Some(4413));
+    for _ in 0..100 {
+        assert!(frame_of_a_gigabyte.goes_on(&[b' '; 10_000]).await, "the rest is taken, and let go");
+    }
+
+    let mut body_of_a_gigabyte = Raw::connect(&server.url).await;
+    let head =
+        "POST /v1/streams/run:1/events/a/confirm HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 1000000000\r\n\r\n";
+    body_of_a_gigabyte.send(head).await.send([b' '; 100_000]).await;
+    let said = body_of_a_gigabyte.last_words().await.expect("no reset");
+    assert!(said.starts_with(b"HTTP/1.1 413 "), "{}", String::from_utf8_lossy(&said));
+}
+
 /// A message of endless fragments counts as one message, and a fragment as none: neither the size nor a deadline starts
 /// anew with each.
 #[tokio::test]

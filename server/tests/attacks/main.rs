@@ -10,4 +10,6 @@ mod logs;
 mod names;
 mod origins;
 mod pages;
+mod peers;
+mod readers;
 mod requests;

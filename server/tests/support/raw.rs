@@ -1,9 +1,9 @@
 //! HTTP byte by byte, for what no client would send.
 
-use std::time::Duration;
+use std::{net::IpAddr, time::Duration};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
+    net::{TcpSocket, TcpStream},
     time::timeout,
 };
 
@@ -19,6 +19,20 @@ pub struct Raw(TcpStream);
 impl Raw {
     pub async fn connect(url: &str) -> Self {
         Self(TcpStream::connect(url.strip_prefix("http://").unwrap()).await.unwrap())
+    }
+
+    /// From another address of this machine.
+    pub async fn connect_from(address: IpAddr, url: &str) -> Self {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind((address, 0).into()).unwrap();
+        Self(socket.connect(url.strip_prefix("http://").unwrap().parse().unwrap()).await.unwrap())
+    }
+
+    /// With room for a few KiB that are not read yet.
+    pub async fn connect_narrow(url: &str) -> Self {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.set_recv_buffer_size(4096).unwrap();
+        Self(socket.connect(url.strip_prefix("http://").unwrap().parse().unwrap()).await.unwrap())
     }
 
     /// The server may have closed already: what it said is what counts.
@@ -38,6 +52,17 @@ impl Raw {
         };
         timeout(PATIENCE, read).await.expect("the server closes");
         bytes
+    }
+
+    /// Everything that comes until the server says that nothing more does; the error, if the connection is reset instead.
+    pub async fn last_words(&mut self) -> std::io::Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        timeout(PATIENCE, self.0.read_to_end(&mut bytes)).await.expect("the server closes").map(|_| bytes)
+    }
+
+    /// Whether these bytes go out to a peer that has not reset the connection.
+    pub async fn goes_on(&mut self, bytes: &[u8]) -> bool {
+        timeout(PATIENCE, self.0.write_all(bytes)).await.expect("the server reads").is_ok()
     }
 
     /// Exactly so many bytes; `None` if the server closes first.

@@ -38,7 +38,9 @@ impl Server {
         let data = tempfile::tempdir()?;
         let most = connections.to_string();
         let mut child = cores::command(core, program)
-            .args(["--dev", "--port", "0", "--max-connections", &most, "--data"])
+            .args(["--dev", "--port", "0", "--max-connections", &most])
+            // All clients of this machine have one address.
+            .args(["--max-connections-per-peer", &most, "--max-handshake-burst-per-peer", &most, "--data"])
             .arg(data.path())
             .args(flags)
             .env("RUST_LOG", "warn")
