@@ -6,6 +6,7 @@
 
 mod acting;
 mod agenda;
+mod application;
 mod chance;
 mod check;
 mod clock;
@@ -21,6 +22,7 @@ mod requests;
 mod run;
 mod seen;
 mod server;
+mod shape;
 mod tab;
 mod troubles;
 mod verdict;
