@@ -154,6 +154,16 @@ impl Feed {
         self.link.as_ref().map_or(0, |link| link.outstanding.len())
     }
 
+    /// How many bytes these take: at most its window, but for a single event.
+    pub fn outstanding_bytes(&self) -> u64 {
+        self.link.as_ref().map_or(0, Link::outstanding_bytes)
+    }
+
+    /// How many ranges wait to be sent again: at most [`MAX_RESENDS`](super::MAX_RESENDS), and one that is being read.
+    pub fn resends(&self) -> usize {
+        self.link.as_ref().map_or(0, |link| link.resends.len())
+    }
+
     /// The connection is gone, or no longer wants the stream. No clock runs until the next `attach` [AW-SEND-2].
     pub fn detach(&mut self) {
         self.link = None;

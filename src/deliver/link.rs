@@ -167,6 +167,10 @@ impl Link {
         (events > 0 && bytes > 0).then_some((events as u32, bytes as u32))
     }
 
+    pub fn outstanding_bytes(&self) -> u64 {
+        self.outstanding_bytes
+    }
+
     /// Whether this event may go out now; one event is always allowed.
     pub fn fits(&self, entry: &Entry) -> bool {
         self.outstanding.is_empty() || self.room().is_some_and(|(_, bytes)| entry.bytes() <= bytes as usize)

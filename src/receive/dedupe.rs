@@ -53,6 +53,11 @@ impl DedupeWindow {
         }
     }
 
+    /// How many places are taken: by what is remembered, and by what was forgotten and is not overwritten yet.
+    pub fn len(&self) -> usize {
+        self.ring.len()
+    }
+
     /// Where the value is, or the free place where it would go.
     fn place(&self, hash: u64) -> usize {
         let mask = self.table.len() - 1;

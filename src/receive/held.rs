@@ -36,7 +36,7 @@ pub(super) struct Held<P> {
 }
 
 /// Most frames held, whatever they list.
-const MAX_FRAMES: usize = 1024;
+pub const MAX_HELD_FRAMES: usize = 1024;
 
 impl<P> Held<P> {
     pub fn new(max_events: usize) -> Self {
@@ -54,7 +54,7 @@ impl<P> Held<P> {
         }
         self.events += frame.events();
         self.frames.insert(at, frame);
-        while self.frames.len() > 1 && (self.events > self.max_events || self.frames.len() > MAX_FRAMES) {
+        while self.frames.len() > 1 && (self.events > self.max_events || self.frames.len() > MAX_HELD_FRAMES) {
             self.events -= self.frames.remove(0).events();
         }
     }
@@ -93,6 +93,10 @@ impl<P> Held<P> {
 
     pub fn len(&self) -> usize {
         self.events
+    }
+
+    pub fn frames(&self) -> usize {
+        self.frames.len()
     }
 
     fn pop_if(&mut self, wanted: impl Fn(&HeldFrame<P>) -> bool) -> Option<HeldFrame<P>> {

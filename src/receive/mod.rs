@@ -23,9 +23,13 @@ mod subscription;
 pub use checkpoint::{Checkpoint, StreamCheckpoint};
 pub use config::{Config, SubscribeOptions};
 pub use hash::IdHasher;
+pub use held::MAX_HELD_FRAMES;
+pub use outbox::MAX_IN_FLIGHT;
 pub use output::{Notice, State, StateReason, Transmit};
+pub use requeued::MAX_REMEMBERED;
 pub use session::{PublishError, Session, SubscribeError};
-pub use stats::{Counters, Positions, Stats, SubscriptionStats};
+pub use stats::{Counters, Footprint, Positions, Stats, SubscriptionStats};
+pub use subscription::{HELD_WINDOWS, MAX_FAILED_AHEAD};
 
 use crate::wire::Seq;
 

@@ -29,7 +29,7 @@ enum Progress {
 }
 
 /// How many may be sent and unanswered at a time.
-const MAX_IN_FLIGHT: usize = 32;
+pub const MAX_IN_FLIGHT: usize = 32;
 
 /// How long to wait after a refusal that may pass.
 const RETRY: Backoff = Backoff { base: Duration::from_secs(1), max: Duration::from_secs(30) };

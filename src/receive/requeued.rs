@@ -6,7 +6,7 @@ use crate::wire::{MAX_ERROR_BYTES, Seq, SeqRange, truncate};
 
 /// Most of them that are remembered; the settled ones go first, and after them nothing new is taken: the server sends
 /// it again.
-const MAX_REMEMBERED: usize = 256;
+pub const MAX_REMEMBERED: usize = 256;
 
 #[derive(Debug)]
 pub(super) struct Requeued {
@@ -108,6 +108,10 @@ impl RequeuedEvents {
     /// How many are not applied.
     pub fn open(&self) -> usize {
         self.0.iter().filter(|(_, known)| known.handling.is_some()).count()
+    }
+
+    pub fn len(&self) -> usize {
+        self.0.len()
     }
 
     /// Forgets all of them; the ids of those that are not applied.

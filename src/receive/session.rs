@@ -8,8 +8,8 @@ use super::outbox::Outbox;
 use super::output::Outputs;
 use super::subscription::{Context, Fault, Subscription, Word};
 use super::{
-    Batch, Config, Notice, Outcome, Positions, SocketId, State, StateReason, Stats, SubscribeOptions, SubscriptionId,
-    Transmit,
+    Batch, Config, Footprint, Notice, Outcome, Positions, SocketId, State, StateReason, Stats, SubscribeOptions,
+    SubscriptionId, Transmit,
 };
 use crate::base::{Duration, Instant, Rng, sooner};
 use crate::wire::{
@@ -321,6 +321,11 @@ impl<P: Clone> Session<P> {
     /// The three positions of a subscription.
     pub fn position(&self, subscription: SubscriptionId) -> Option<Positions> {
         self.subscriptions.iter().find(|held| held.id() == subscription).map(Subscription::positions)
+    }
+
+    /// What a subscription keeps in memory.
+    pub fn footprint(&self, subscription: SubscriptionId) -> Option<Footprint> {
+        self.subscriptions.iter().find(|held| held.id() == subscription).map(Subscription::footprint)
     }
 
     /// Everything that is counted.

@@ -84,6 +84,21 @@ impl Serialize for SubscriptionStats {
     }
 }
 
+/// What a subscription keeps besides what its [`SubscriptionStats`] counts, in entries of bounded size.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Footprint {
+    /// Ids: at most [`Config::dedupe_window`](super::Config::dedupe_window).
+    pub ids: usize,
+    /// Frames behind a gap: at most [`MAX_HELD_FRAMES`](super::MAX_HELD_FRAMES).
+    pub held_frames: usize,
+    /// Ranges beyond the cursor that failed for good: at most [`MAX_FAILED_AHEAD`](super::MAX_FAILED_AHEAD).
+    pub failed_ahead: usize,
+    /// Ranges beyond the cursor that an earlier life of the page applied: at most [`MAX_RANGES`](crate::wire::MAX_RANGES).
+    pub ahead: usize,
+    /// Dead letters in their second life: at most [`MAX_REMEMBERED`](super::MAX_REMEMBERED).
+    pub requeued: usize,
+}
+
 /// A session's snapshot.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Stats {

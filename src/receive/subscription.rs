@@ -7,7 +7,7 @@ use super::gap::Gap;
 use super::held::{Held, HeldFrame, HeldKind};
 use super::output::Outputs;
 use super::requeued::{Arrival, RequeuedEvents};
-use super::stats::{Counters, Positions, SubscriptionStats};
+use super::stats::{Counters, Footprint, Positions, SubscriptionStats};
 use super::{Batch, Config, Head, Notice, Outcome, SocketId, SubscribeOptions, SubscriptionId};
 use crate::base::{Instant, RangeSet, sooner};
 use crate::wire::{
@@ -16,11 +16,11 @@ use crate::wire::{
 };
 
 /// How much of the window may be held behind a gap, in windows [AW-RECV-4].
-const HELD_WINDOWS: usize = 4;
+pub const HELD_WINDOWS: usize = 4;
 
 /// Most ranges beyond the cursor that are remembered as failed for good. More than that many dead events behind one gap
 /// would be delivered although they are dead, which breaks nothing: their confirmation is not heard.
-const MAX_FAILED_AHEAD: usize = 256;
+pub const MAX_FAILED_AHEAD: usize = 256;
 
 /// What a subscription works with during one input.
 pub(super) struct Context<'a, P> {
@@ -590,6 +590,16 @@ impl<P: Clone> Subscription<P> {
             received: self.heard,
             delivered: self.cursor,
             confirmed: self.open.settled(self.cursor),
+        }
+    }
+
+    pub fn footprint(&self) -> Footprint {
+        Footprint {
+            ids: self.seen.len(),
+            held_frames: self.held.frames(),
+            failed_ahead: self.failed_ahead.len(),
+            ahead: self.ahead.len(),
+            requeued: self.requeued.len(),
         }
     }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use proptest::prelude::*;
 
-use super::{Held, HeldFrame, HeldKind, MAX_FRAMES};
+use super::{Held, HeldFrame, HeldKind, MAX_HELD_FRAMES};
 use crate::receive::Head;
 use crate::wire::{LostReason, Seq, SeqRange};
 
@@ -156,7 +156,7 @@ proptest! {
 #[test]
 fn aw_recv_4_frames_that_list_nothing_are_bounded_too() {
     let mut held: Held<()> = Held::new(10);
-    let most = MAX_FRAMES as u64;
+    let most = MAX_HELD_FRAMES as u64;
     for n in (1..=most + 1).rev() {
         let range = SeqRange::single(seq(2 * n)).unwrap();
         held.insert(HeldFrame { range, kind: HeldKind::Lost(LostReason::Expired) });
