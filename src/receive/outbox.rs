@@ -63,13 +63,13 @@ impl<P: Clone> Outbox<P> {
             let message = "the message is larger than a frame that the server takes".into();
             out.notice(Notice::Rejected { id, stream, code: ErrorCode::TooLarge, message });
         }
-        let in_flight = self.entries.iter().filter(|entry| entry.progress == Progress::Sent).count();
+        let room = self.room();
         let ready = |entry: &&mut Entry<P>| match entry.progress {
             Progress::Unsent => true,
             Progress::Sent => false,
             Progress::Waits(due) => due <= now,
         };
-        for entry in self.entries.iter_mut().filter(ready).take(MAX_IN_FLIGHT.saturating_sub(in_flight)) {
+        for entry in self.entries.iter_mut().filter(ready).take(room) {
             entry.progress = Progress::Sent;
             out.transmits.push_back(Transmit::Publish { socket, message: entry.message.clone() });
         }
@@ -104,12 +104,22 @@ impl<P: Clone> Outbox<P> {
         }
     }
 
+    /// When something may be sent again. With no room it is the next answer that lets it go, not the time.
     pub fn next_due(&self) -> Option<Instant> {
+        if self.room() == 0 {
+            return None;
+        }
         let due = |entry: &Entry<P>| match entry.progress {
             Progress::Waits(due) => Some(due),
             Progress::Unsent | Progress::Sent => None,
         };
         self.entries.iter().filter_map(due).min()
+    }
+
+    /// How many more may be on their way.
+    fn room(&self) -> usize {
+        let in_flight = self.entries.iter().filter(|entry| entry.progress == Progress::Sent).count();
+        MAX_IN_FLIGHT.saturating_sub(in_flight)
     }
 
     fn find(&self, stream: &StreamName, id: &EventId) -> Option<usize> {
