@@ -72,6 +72,7 @@ impl Shape {
             has_token: choices.ratio(1, 4)?,
             concurrency: choices.int_in_range(1..=4)?,
             max_outbox: choices.int_in_range(1..=20)?,
+            dedupe_window: 4096,
         })
     }
 

@@ -2,8 +2,11 @@
 
 use ackwire::base::{Duration, Instant};
 use ackwire::deliver::{Action, Feed, Violation};
-use ackwire::wire::{ConsumerId, ErrorCode, Publish, ServerFrame, ServerInfo, StreamName, Welcome, encode_server};
+use ackwire::wire::{
+    ConsumerId, ErrorCode, Publish, Seq, SeqRange, ServerFrame, ServerInfo, StreamName, Welcome, encode_server,
+};
 
+use crate::check::Traffic;
 use crate::log::{Appended, Wanted};
 use crate::server::{Kind, Say, Server};
 
@@ -30,6 +33,7 @@ impl Server {
                     line.subscribed += 1;
                     line.windows.insert(subscribe.stream.clone(), (subscribe.window, line.subscribed));
                     self.answer(id, &key, say);
+                    self.traffic.push((key.clone(), Traffic::Subscribed(subscribe.window)));
                     self.attach(now, key, &subscribe);
                 }
                 Action::Unsubscribe(stream) => {
@@ -38,7 +42,12 @@ impl Server {
                     self.answer(id, &key, say);
                     self.detach(key);
                 }
-                Action::Ack(ack) => self.with_feed(&mine(&ack.stream), |feed| must(feed, |f| f.handle_ack(now, &ack))),
+                Action::Ack(ack) => {
+                    let key = mine(&ack.stream);
+                    let acked = SeqRange::new(Seq::ZERO, ack.upto).into_iter().chain(ack.also.iter().copied());
+                    self.traffic.extend(acked.map(|range| (key.clone(), Traffic::Acked(range))));
+                    self.with_feed(&key, |feed| must(feed, |f| f.handle_ack(now, &ack)));
+                }
                 Action::Nack(nack) => {
                     self.with_feed(&mine(&nack.stream), |feed| must(feed, |f| f.handle_nack(now, &nack)));
                 }

@@ -6,7 +6,7 @@ use ackwire::wire::{Event, EventId, EventType, Meta, Publish, Seq, SeqRange, Str
 use serde_json::value::RawValue;
 use std::collections::{BTreeMap, VecDeque};
 
-use crate::reader::Reader;
+use crate::reader::{Arrived, Reader, Waiting};
 use crate::seen::{Call, Handling, Seen};
 use crate::tab::{Payload, Publication, Tab, Wish};
 
@@ -61,6 +61,8 @@ impl Tab {
             seen: Vec::new(),
             noted: 0,
             epoch: None,
+            arrivals: 0,
+            feed_start: Seq::ZERO,
             queue: VecDeque::new(),
             running: BTreeMap::new(),
         });
@@ -100,7 +102,7 @@ impl Tab {
             return;
         }
         let reader = &mut self.readers[reader];
-        let Some(event) = reader.running.remove(&number) else { return };
+        let Some(Arrived { event, .. }) = reader.running.remove(&number) else { return };
         let outcome = reader.outcome(&event, handling);
         let subscription = reader.subscription.expect("a closed reader runs nothing");
         self.session.settle(now, subscription, event.seq, event.attempt, outcome);
@@ -119,15 +121,15 @@ impl Tab {
         let mut handled: Option<(u64, SubscriptionId, Seq, Seq)> = None;
         while self.readers[index].running.len() < self.app.concurrency {
             let reader = &mut self.readers[index];
-            let (Some((run, event)), Some(subscription)) = (reader.queue.pop_front(), reader.subscription) else {
+            let (Some(waiting), Some(subscription)) = (reader.queue.pop_front(), reader.subscription) else {
                 break;
             };
             any = true;
-            let handling = decide(self, &event);
+            let (run, handling) = (waiting.run, decide(self, &waiting.arrived.event));
             if handled.is_some_and(|(known, ..)| known != run) || handling.call.is_some() || !handling.is_done() {
                 self.report(now, handled.take());
             }
-            let number = self.begin(index, event);
+            let number = self.begin(index, waiting);
             if let Some(call) = handling.call {
                 let stream = self.readers[index].stream.clone();
                 self.call(now, call, &stream);
@@ -136,7 +138,7 @@ impl Tab {
                 wishes.push(Wish::Handle(index, number, handling));
             } else if handling.throws {
                 self.finish(now, self.life, index, number, handling);
-            } else if let Some(event) = self.readers[index].running.remove(&number) {
+            } else if let Some(Arrived { event, .. }) = self.readers[index].running.remove(&number) {
                 self.readers[index].outcome(&event, handling);
                 let after = handled.map_or(event.seq.before(), |(_, _, after, _)| after);
                 handled = Some((run, subscription, after, event.seq));
@@ -146,13 +148,13 @@ impl Tab {
         any
     }
 
-    fn begin(&mut self, index: usize, event: Event) -> u64 {
+    fn begin(&mut self, index: usize, Waiting { number, arrived, .. }: Waiting) -> u64 {
         let reader = &mut self.readers[index];
-        let Event { seq, id, attempt, .. } = event.clone();
+        let Event { seq, attempt, .. } = arrived.event;
         let epoch = reader.epoch.clone().expect("an event has an epoch");
-        reader.seen.push(Seen::Began { epoch, seq, id, attempt });
+        reader.seen.push(Seen::Began { epoch, seq, id: arrived.event.id.clone(), attempt, number });
         self.handlers += 1;
-        reader.running.insert(self.handlers, event);
+        reader.running.insert(self.handlers, arrived);
         self.handlers
     }
 

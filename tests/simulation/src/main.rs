@@ -10,7 +10,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 const USAGE: &str = "usage: simulate --seeds A..B [--profile NAME|all] [--jobs N] [--trace] [--keep 3,7,12] [--as-is]
-  --profile  what goes wrong: flaky, network, handlers, operations, logs, clocks, pages, everything, or each in turn
+  --profile  what goes wrong: flaky, network, handlers, operations, logs, clocks, pages, bounds, everything, or each in turn
              (`all`, the default)
   --jobs     how many threads; as many as there are cores by default
   --trace    print what happens; one seed, one profile

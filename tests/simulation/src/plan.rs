@@ -64,6 +64,8 @@ pub enum What {
     Reload { tab: usize, forget: bool },
     /// The application calls its client.
     Call { tab: usize, stream: usize, call: Call },
+    /// It publishes so many at once.
+    Publish { tab: usize, stream: usize, count: usize },
     /// It subscribes to what it had unsubscribed from.
     Resubscribe { tab: usize, stream: usize },
     /// The server dies, and comes back with a clock that may read differently.
@@ -132,6 +134,8 @@ pub struct Open {
     pub concurrency: usize,
     /// How many publishes may wait.
     pub max_outbox: usize,
+    /// How many ids of a stream its client remembers.
+    pub dedupe_window: usize,
 }
 
 /// What a producer has.

@@ -3,12 +3,15 @@
 use ackwire::base::{Duration, Rng};
 
 use crate::chance::{self, percent};
-use crate::plan::{Act, Dial, Plan, What};
-use crate::shape::{self, Shape, Trouble as T};
+use crate::plan::{Act, Dial, Plan, Production, What};
+use crate::shape::{Shape, Trouble as T};
 
 const fn ms(millis: u64) -> Duration {
     Duration::from_millis(millis)
 }
+
+/// The number of the first event that comes in a flood; all others have lower ones.
+const FIRST_OF_FLOODS: u64 = 1_000_000;
 
 /// A kind of story.
 #[derive(Clone, Copy, Debug)]
@@ -21,6 +24,8 @@ pub struct Profile {
     every: Duration,
     /// What the world is like.
     dials: fn(&mut Rng) -> Vec<Dial>,
+    /// How many of a hundred seeds are about bounds: their windows and frames are very small or very large.
+    extreme: u32,
     /// Whether each seed leaves out some of all this: what is rare beside everything else is common alone (Groce et al.,
     /// "Swarm testing", ISSTA 2012).
     swarm: bool,
@@ -29,13 +34,14 @@ pub struct Profile {
 const BASIC: &[T] = &[T::Cut, T::Cut, T::HalfOpen, T::Reload, T::Call];
 
 /// Every kind of story.
-static PROFILES: [Profile; 8] = [
-    Profile { name: "flaky", troubles: BASIC, every: ms(900), dials: basic, swarm: false },
+static PROFILES: [Profile; 9] = [
+    Profile { name: "flaky", troubles: BASIC, every: ms(900), dials: basic, extreme: 0, swarm: false },
     Profile {
         name: "network",
         troubles: &[T::Cut, T::HalfOpen, T::Stall, T::Throttle, T::Drain, T::Call],
         every: ms(1500),
         dials: lossy,
+        extreme: 0,
         swarm: false,
     },
     Profile {
@@ -43,6 +49,7 @@ static PROFILES: [Profile; 8] = [
         troubles: &[T::Cut, T::Call, T::Call, T::Operate, T::Operate, T::Reload],
         every: ms(1200),
         dials: thrown,
+        extreme: 0,
         swarm: false,
     },
     Profile {
@@ -50,6 +57,7 @@ static PROFILES: [Profile; 8] = [
         troubles: &[T::Crash, T::CrashLosing, T::Trim, T::Cut, T::Operate, T::Pause, T::Drain],
         every: ms(1500),
         dials: stored,
+        extreme: 0,
         swarm: false,
     },
     Profile {
@@ -57,6 +65,7 @@ static PROFILES: [Profile; 8] = [
         troubles: &[T::Trim, T::Compact, T::Recreate, T::End, T::CrashLosing, T::Cut, T::Sick, T::Reload],
         every: ms(1200),
         dials: stored,
+        extreme: 0,
         swarm: false,
     },
     Profile {
@@ -64,6 +73,7 @@ static PROFILES: [Profile; 8] = [
         troubles: &[T::Freeze, T::Drift, T::Jump, T::ServerDrift, T::Crash, T::Cut, T::Pause],
         every: ms(1500),
         dials: timed,
+        extreme: 0,
         swarm: false,
     },
     Profile {
@@ -71,6 +81,15 @@ static PROFILES: [Profile; 8] = [
         troubles: &[T::Reload, T::Reload, T::Duplicate, T::Call, T::Refuse, T::Cut, T::Freeze],
         every: ms(900),
         dials: tokens,
+        extreme: 0,
+        swarm: false,
+    },
+    Profile {
+        name: "bounds",
+        troubles: &[T::Cut, T::Stall, T::Flood, T::Flood, T::Publish, T::Call, T::CrashLosing, T::Operate],
+        every: ms(1500),
+        dials: crowded,
+        extreme: 100,
         swarm: false,
     },
     Profile {
@@ -86,6 +105,8 @@ static PROFILES: [Profile; 8] = [
             T::Duplicate,
             T::Call,
             T::Call,
+            T::Publish,
+            T::Flood,
             T::Crash,
             T::CrashLosing,
             T::Pause,
@@ -103,6 +124,7 @@ static PROFILES: [Profile; 8] = [
         ],
         every: ms(900),
         dials: all,
+        extreme: 10,
         swarm: true,
     },
 ];
@@ -162,6 +184,12 @@ fn tokens(rng: &mut Rng) -> Vec<Dial> {
     dials
 }
 
+fn crowded(rng: &mut Rng) -> Vec<Dial> {
+    let mut dials = lossy(rng);
+    dials.extend([Dial::Drop(rng.up_to(50) as u32), Dial::Throws(rng.up_to(40) as u32)]);
+    dials
+}
+
 fn all(rng: &mut Rng) -> Vec<Dial> {
     let mut dials = lossy(rng);
     for more in [thrown, stored, timed, tokens] {
@@ -184,7 +212,8 @@ impl Profile {
     /// A seed's story.
     pub fn plan(&self, seed: u64) -> Plan {
         let mut rng = chance::stream(seed, ("plan", self.name));
-        let shape = Shape::draw(&mut rng);
+        let is_extreme = percent(&mut rng, self.extreme);
+        let shape = Shape::draw(&mut rng, is_extreme);
         let span = ms([4_000, 10_000, 20_000][rng.up_to(2) as usize]);
         let mut acts = Vec::new();
         for dial in (self.dials)(&mut rng) {
@@ -201,7 +230,7 @@ impl Profile {
         self.trouble(&shape, span, &mut rng, &mut acts);
         acts.sort_by_key(|act| act.at);
         acts.iter_mut().enumerate().for_each(|(place, act)| act.place = place);
-        let (delivery, limits) = shape::server(&mut rng);
+        let (delivery, limits) = shape.server(&mut rng);
         let streams = (0..shape.streams).map(|number| format!("s{number}")).collect();
         Plan { streams, producers: shape.producers, delivery, limits, span, acts }
     }
@@ -212,12 +241,20 @@ impl Profile {
             return;
         }
         let (mut at, mut tabs) = (ms(rng.up_to(self.every.as_millis() * 2)), shape.tabs);
+        let mut flood = FIRST_OF_FLOODS;
         while at < span {
             let kind = kinds[rng.up_to(kinds.len() as u64 - 1) as usize];
             let mut what = shape.particulars(kind, rng);
-            if let What::Duplicate { tab, .. } = &mut what {
-                *tab = tabs;
-                tabs += 1;
+            match &mut what {
+                What::Duplicate { tab, .. } => {
+                    *tab = tabs;
+                    tabs += 1;
+                }
+                What::Produce(Production { first, count, .. }) => {
+                    *first = flood;
+                    flood += *count as u64;
+                }
+                _ => {}
             }
             acts.push(Act { place: 0, at, what });
             at = ms(at.as_millis() + 1 + rng.up_to(self.every.as_millis() * 2));

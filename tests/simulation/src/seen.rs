@@ -83,6 +83,8 @@ pub enum Seen {
         id: EventId,
         /// Which delivery.
         attempt: u32,
+        /// How many events had come to this subscription until then, itself included.
+        number: u64,
     },
     /// A handler succeeded.
     Applied {

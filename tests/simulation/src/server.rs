@@ -2,10 +2,11 @@
 
 use ackwire::base::{Duration, Instant};
 use ackwire::deliver::{Config, Connection, EventsOut, Feed, FeedFrame, Limits, Notice, ReadRequest, Saved, Tracker};
-use ackwire::wire::{ConsumerId, Epoch, Seq, ServerFrame, StreamName, Subscribe, Window};
+use ackwire::wire::{ConsumerId, Epoch, Seq, SeqRange, ServerFrame, StreamName, Subscribe, Window};
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::chance;
+use crate::check::Traffic;
 use crate::log::StreamLog;
 
 /// A (stream, consumer) pair.
@@ -61,6 +62,8 @@ pub struct Server {
     pub life: u32,
     /// What feeds have told since the checks looked.
     pub notices: Vec<(Key, Epoch, Notice)>,
+    /// What went over connections since the checks looked.
+    pub traffic: Vec<(Key, Traffic)>,
     /// Pairs to which something happened since the checks looked.
     pub touched: BTreeSet<Key>,
     /// The log cannot be read or written.
@@ -83,6 +86,7 @@ impl Server {
             feeds: BTreeMap::new(),
             life: 0,
             notices: Vec::new(),
+            traffic: Vec::new(),
             touched: BTreeSet::new(),
             is_sick: false,
             saved: BTreeMap::new(),
@@ -244,6 +248,11 @@ impl Server {
         self.subscription(key).map(|(window, ..)| window)
     }
 
+    /// How it sends.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
     /// Which of all subscriptions a pair's is: its connection's number, and its own on that.
     pub fn subscription_number(&self, key: &Key) -> Option<(u64, u64)> {
         self.subscription(key).map(|(_, connection, number)| (connection, number))
@@ -334,9 +343,18 @@ impl Server {
                 let kind = match &frame {
                     FeedFrame::Events(events) => {
                         check_frame(events, &self.config);
+                        // Dead letters in their second life are outside of the window [AW-SEND-9].
+                        for (entry, _) in events.entries.iter().filter(|_| !events.requeued) {
+                            self.traffic.push((key.clone(), Traffic::Sent(entry.event().seq, entry.bytes())));
+                        }
                         Kind::Events(key.0.clone(), line.subscribed)
                     }
                     FeedFrame::Control(ServerFrame::Subscribed(_)) => Kind::Begins(key.0.clone(), line.subscribed),
+                    FeedFrame::Control(ServerFrame::Lost { range, .. }) => {
+                        let range = SeqRange::new(range.after, range.upto).expect("a lost range is not empty");
+                        self.traffic.push((key.clone(), Traffic::Lost(range)));
+                        Kind::Control
+                    }
                     FeedFrame::Control(_) => Kind::Control,
                 };
                 say.push(Say::Send(connection, frame.encode(&key.0), kind));

@@ -25,6 +25,8 @@ pub enum Trouble {
     Reload,
     Duplicate,
     Call,
+    Publish,
+    Flood,
     Crash,
     CrashLosing,
     Pause,
@@ -47,20 +49,27 @@ pub struct Shape {
     pub tabs: usize,
     pub producers: usize,
     pub streams: usize,
+    /// Whether its windows and frames are very small or very large.
+    pub is_extreme: bool,
 }
 
 impl Shape {
     /// 1 to 8 consumers and producers, mostly few, and streams, sometimes many.
-    pub fn draw(rng: &mut Rng) -> Self {
+    pub fn draw(rng: &mut Rng, is_extreme: bool) -> Self {
         let streams = if percent(rng, 5) { 8 + rng.up_to(24) } else { 1 + small(rng, 5) };
-        Self { tabs: 1 + small(rng, 7) as usize, producers: 1 + small(rng, 7) as usize, streams: streams as usize }
+        Self {
+            tabs: 1 + small(rng, 7) as usize,
+            producers: 1 + small(rng, 7) as usize,
+            streams: streams as usize,
+            is_extreme,
+        }
     }
 
     pub fn open(&self, tab: usize, rng: &mut Rng) -> Open {
         let mut subscribe: Vec<SubscribeOptions> = Vec::new();
         for stream in 0..self.streams {
             if percent(rng, 60) || (subscribe.is_empty() && stream + 1 == self.streams) {
-                subscribe.push(options(stream, rng));
+                subscribe.push(self.options(stream, rng));
             }
         }
         let has_token = percent(rng, 40);
@@ -69,7 +78,8 @@ impl Shape {
             subscribe,
             has_token,
             concurrency: 1 + small(rng, 7) as usize,
-            max_outbox: 1 + small(rng, 40) as usize,
+            max_outbox: 1 + small(rng, if self.is_extreme { 200 } else { 40 }) as usize,
+            dedupe_window: if self.is_extreme { 1 + small(rng, 60) as usize } else { 4096 },
         }
     }
 
@@ -80,23 +90,23 @@ impl Shape {
         let (mut at, mut first) = (0, 0);
         while at < span.as_millis() {
             let count = 1 + rng.up_to(burst) as usize;
-            let padding = if percent(rng, 5) { rng.up_to(3000) as usize } else { 0 };
-            acts.push(Act {
-                place: 0,
-                at: ms(at),
-                what: What::Produce(Production {
-                    producer: pick(rng, self.producers),
-                    stream: pick(rng, self.streams),
-                    count,
-                    first,
-                    padding,
-                    critical: percent(rng, 5),
-                    deadline_ms: percent(rng, 3).then(|| 100 + rng.up_to(2000) as u32),
-                    retries: percent(rng, 3).then(|| rng.up_to(5) as u32),
-                }),
-            });
+            let production = self.production(first, count, rng);
+            acts.push(Act { place: 0, at: ms(at), what: What::Produce(production) });
             first += count as u64;
             at += 1 + rng.up_to(every * 2);
+        }
+    }
+
+    fn production(&self, first: u64, count: usize, rng: &mut Rng) -> Production {
+        Production {
+            padding: if percent(rng, 5) { rng.up_to(3000) as usize } else { 0 },
+            producer: pick(rng, self.producers),
+            stream: pick(rng, self.streams),
+            count,
+            first,
+            critical: percent(rng, 5),
+            deadline_ms: percent(rng, 3).then(|| 100 + rng.up_to(2000) as u32),
+            retries: percent(rng, 3).then(|| rng.up_to(5) as u32),
         }
     }
 
@@ -118,6 +128,8 @@ impl Shape {
             T::Duplicate => What::Duplicate { tab: 0, of: tab },
             T::Call if percent(rng, 40) => What::Resubscribe { tab, stream },
             T::Call => What::Call { tab, stream, call: Call::ALL[pick(rng, Call::ALL.len())] },
+            T::Publish => What::Publish { tab, stream, count: 1 + small(rng, 100) as usize },
+            T::Flood => What::Produce(self.production(0, 100 + small(rng, 400) as usize, rng)),
             T::Crash => {
                 let down = span(rng, 3000);
                 let step = ms(rng.up_to(60_000));
@@ -148,44 +160,50 @@ impl Shape {
             }
         }
     }
-}
 
-/// Most pages resume; some want everything each time they load, some only what comes; some want a type alone.
-fn options(stream: usize, rng: &mut Rng) -> SubscribeOptions {
-    let from = match rng.up_to(9) {
-        0 => From::Start,
-        1 => From::Now,
-        _ => From::Resume,
-    };
-    let types = Some(vec![EventType::new("third").expect("a type")]);
-    let bytes = if percent(rng, 20) { Window::MIN_BYTES + small(rng, 4000) as u32 } else { 65_536 };
-    SubscribeOptions {
-        from,
-        window: Window::new(1 + small(rng, 60) as u32, bytes).expect("a window"),
-        filter: percent(rng, 10).then(|| Filter { types, ..Filter::default() }),
-        ..SubscribeOptions::new(StreamName::new(&format!("s{stream}")).expect("a stream's name"))
+    /// Most pages resume; some want everything each time they load, some only what comes; some want a type alone.
+    fn options(&self, stream: usize, rng: &mut Rng) -> SubscribeOptions {
+        let from = match rng.up_to(9) {
+            0 => From::Start,
+            1 => From::Now,
+            _ => From::Resume,
+        };
+        let types = Some(vec![EventType::new("third").expect("a type")]);
+        let (events, bytes) = match self.is_extreme {
+            true if percent(rng, 50) => (200 + rng.up_to(800) as u32, 1 << 20),
+            true => (1 + small(rng, 8) as u32, Window::MIN_BYTES),
+            false => (1 + small(rng, 60) as u32, 65_536),
+        };
+        let bytes = if percent(rng, 20) { Window::MIN_BYTES + small(rng, 4000) as u32 } else { bytes };
+        SubscribeOptions {
+            from,
+            window: Window::new(events, bytes).expect("a window"),
+            filter: percent(rng, 10).then(|| Filter { types, ..Filter::default() }),
+            ..SubscribeOptions::new(StreamName::new(&format!("s{stream}")).expect("a stream's name"))
+        }
     }
-}
 
-/// Small limits are reached more often.
-pub fn server(rng: &mut Rng) -> (Config, Limits) {
-    let deadline = if percent(rng, 33) { Duration::from_secs(1 + rng.up_to(10)) } else { Config::default().deadline };
-    let delivery = Config {
-        deadline,
-        retries: if percent(rng, 20) { rng.up_to(5) as u32 } else { 3 },
-        retry_backoff: Backoff { base: ms(200), max: Duration::from_secs(5) },
-        ask_for_retries: percent(rng, 5),
-        frame_events: 1 + rng.up_to(15) as u32,
-        frame_bytes: if percent(rng, 20) { 200 + small(rng, 4000) as u32 } else { Config::default().frame_bytes },
-        ..Config::default()
-    };
-    let limits = Limits {
-        heartbeat: Duration::from_secs(if percent(rng, 50) { 25 } else { 2 + rng.up_to(8) }),
-        publishes_per_second: if percent(rng, 20) { 1 + rng.up_to(10) as u32 } else { 200 },
-        publish_burst: if percent(rng, 20) { 1 + rng.up_to(3) as u32 } else { 400 },
-        ..Limits::default()
-    };
-    (delivery, limits)
+    /// Small limits are reached more often.
+    pub fn server(&self, rng: &mut Rng) -> (Config, Limits) {
+        let deadline =
+            if percent(rng, 33) { Duration::from_secs(1 + rng.up_to(10)) } else { Config::default().deadline };
+        let delivery = Config {
+            deadline,
+            retries: if percent(rng, 20) { rng.up_to(5) as u32 } else { 3 },
+            retry_backoff: Backoff { base: ms(200), max: Duration::from_secs(5) },
+            ask_for_retries: percent(rng, 5),
+            frame_events: 1 + if self.is_extreme { small(rng, 3) } else { rng.up_to(15) } as u32,
+            frame_bytes: if percent(rng, 20) { 200 + small(rng, 4000) as u32 } else { Config::default().frame_bytes },
+            ..Config::default()
+        };
+        let limits = Limits {
+            heartbeat: Duration::from_secs(if percent(rng, 50) { 25 } else { 2 + rng.up_to(8) }),
+            publishes_per_second: if percent(rng, 20) { 1 + rng.up_to(10) as u32 } else { 200 },
+            publish_burst: if percent(rng, 20) { 1 + rng.up_to(3) as u32 } else { 400 },
+            ..Limits::default()
+        };
+        (delivery, limits)
+    }
 }
 
 fn span(rng: &mut Rng, most: u64) -> Duration {

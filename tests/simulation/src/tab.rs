@@ -1,25 +1,27 @@
 //! A browser tab: the real `Session`, and an application that handles events as the SDK does.
 
 use ackwire::base::{Instant, Rng};
+use ackwire::deliver::Entry;
 use ackwire::receive::{
     Batch, Checkpoint, Config, Head, IdHasher, Notice, Positions, Session, SocketId, State, StateReason,
     SubscribeOptions, SubscriptionId, Transmit,
 };
 use ackwire::wire::{
-    Ack, ClientFrame, ConsumerId, ErrorCode, Event, EventId, Priority, StreamName, decode_events, decode_server,
+    ClientFrame, ConsumerId, ErrorCode, Event, EventId, EventsFrame, Priority, ServerFrame, StreamName, decode_events,
+    decode_server,
 };
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use crate::clock::Clock;
-use crate::reader::Reader;
+use crate::reader::{Arrived, Reader, Waiting};
 use crate::seen::{Handling, Seen};
 
 /// What the core never looks into.
 #[derive(Clone, Debug)]
 pub enum Payload {
     /// A frame's events.
-    Events(Rc<Vec<Event>>),
+    Events(Rc<Vec<Arrived>>),
     /// A message of the application.
     Message(Rc<str>),
 }
@@ -61,8 +63,8 @@ pub struct Tab {
     pub past: BTreeMap<StreamName, Vec<Vec<Seen>>>,
     /// What this life published.
     pub publications: Vec<Publication>,
-    /// Acks that were sent since the checks looked.
-    pub acks: Vec<Ack>,
+    /// Frames that were sent since the checks looked, but for publishes.
+    pub frames: Vec<ClientFrame>,
     /// Where its subscriptions stood before the application called its client, since the checks looked.
     pub stood: Vec<(StreamName, Positions)>,
     /// Its clock.
@@ -79,6 +81,8 @@ pub struct Tab {
     is_replaced: bool,
     hasher: IdHasher,
     storage: Checkpoint,
+    /// The newest socket, and how many publishes were sent on it and not answered.
+    publishing: (SocketId, usize),
     pub(crate) handlers: u64,
     deliveries: u64,
 }
@@ -111,7 +115,7 @@ impl Tab {
             readers: Vec::new(),
             past: BTreeMap::new(),
             publications: Vec::new(),
-            acks: Vec::new(),
+            frames: Vec::new(),
             stood: Vec::new(),
             clock,
             frozen_until: Instant::default(),
@@ -122,6 +126,7 @@ impl Tab {
             is_replaced: false,
             hasher: IdHasher::new(key, !key),
             storage: Checkpoint::default(),
+            publishing: (0, 0),
             handlers: 0,
             deliveries: 0,
         }
@@ -140,7 +145,7 @@ impl Tab {
         self.life += 1;
         self.is_replaced = false;
         self.publications.clear();
-        self.acks.clear();
+        self.frames.clear();
         self.stood.clear();
         self.armed = None;
         let text = self.storage.to_text();
@@ -176,6 +181,16 @@ impl Tab {
         self.is_replaced
     }
 
+    /// What it keeps for its page's next life.
+    pub fn storage(&self) -> &Checkpoint {
+        &self.storage
+    }
+
+    /// How many publishes were sent on the newest socket and not answered.
+    pub fn unanswered(&self) -> usize {
+        self.publishing.1
+    }
+
     /// The subscription to a stream, unless the application has ended it.
     pub fn reader(&self, stream: &StreamName) -> Option<&Reader> {
         self.readers.iter().find(|reader| reader.stream == *stream && reader.subscription.is_some())
@@ -193,14 +208,22 @@ impl Tab {
                 critical: event.priority == Priority::Critical,
             };
             let heads: Vec<Head> = frame.events.iter().map(head).collect();
-            let payload = Payload::Events(Rc::new(frame.events));
-            let ackwire::wire::EventsFrame { after, upto, requeued, .. } = frame;
+            let EventsFrame { after, upto, requeued, events, .. } = frame;
+            let arrived =
+                |event: Event| Arrived { bytes: Entry::new(event.clone()).bytes(), is_requeued: requeued, event };
+            let payload = Payload::Events(Rc::new(events.into_iter().map(arrived).collect()));
             let batch = Batch { after, upto, requeued, heads: &heads, payload };
             self.session.handle_events(now, socket, &frame.stream, batch);
             return;
         }
         match decode_server(text) {
-            Ok(Some(frame)) => self.session.handle_frame(now, socket, frame),
+            Ok(Some(frame)) => {
+                let is_answer = matches!(frame, ServerFrame::Published { .. } | ServerFrame::Rejected { .. });
+                if is_answer && self.publishing.0 == socket {
+                    self.publishing.1 -= 1;
+                }
+                self.session.handle_frame(now, socket, frame);
+            }
             Ok(None) => self.session.handle_unknown(now, socket),
             Err(error) => panic!("the server wrote what nobody can read: {error}: {text}"),
         }
@@ -221,17 +244,22 @@ impl Tab {
         }
         while let Some(transmit) = self.session.poll_transmit() {
             wishes.push(match transmit {
-                Transmit::Open { socket } => Wish::Open(socket),
+                Transmit::Open { socket } => {
+                    self.publishing = (socket, 0);
+                    Wish::Open(socket)
+                }
                 Transmit::Close { socket, .. } => Wish::Close(socket),
                 Transmit::Frame { socket, frame } => {
                     let text = frame.to_json();
-                    if let ClientFrame::Ack(ack) = frame {
-                        self.acks.push(ack);
-                    }
+                    self.frames.push(frame);
                     Wish::Send(socket, text)
                 }
                 Transmit::Token => Wish::Token,
-                Transmit::Publish { socket, message: Payload::Message(text) } => Wish::Send(socket, text.to_string()),
+                Transmit::Publish { socket, message: Payload::Message(text) } => {
+                    assert_eq!(socket, self.publishing.0, "a publish goes over the newest socket");
+                    self.publishing.1 += 1;
+                    Wish::Send(socket, text.to_string())
+                }
                 Transmit::Publish { message: Payload::Events(_), .. } => unreachable!("messages are texts"),
             });
         }
@@ -247,20 +275,25 @@ impl Tab {
             Notice::Deliver { subscription, payload: Payload::Events(events), start, end } => {
                 let reader = self.readers.iter_mut().find(of(subscription))?;
                 self.deliveries += 1;
-                let run = events[start as usize..end as usize].iter().cloned();
-                reader.queue.extend(run.map(|event| (self.deliveries, event)));
+                for arrived in events[start as usize..end as usize].iter().cloned() {
+                    reader.arrivals += 1;
+                    reader.queue.push_back(Waiting { run: self.deliveries, number: reader.arrivals, arrived });
+                }
             }
             Notice::Deliver { payload: Payload::Message(_), .. } => unreachable!("events come as events"),
             Notice::Subscribed { subscription, epoch, after, .. } => {
+                let delivered = self.session.position(subscription)?.delivered;
                 let reader = self.readers.iter_mut().find(of(subscription))?;
+                reader.feed_start = delivered;
                 reader.epoch = Some(epoch.clone());
                 reader.seen.push(Seen::Subscribed { epoch, after });
             }
             Notice::Lost { subscription, range, reason } => {
                 let positions = self.session.position(subscription);
                 let reader = self.readers.iter_mut().find(of(subscription))?;
-                reader.queue.retain(|(_, event)| !range.contains(event.seq));
-                reader.running.retain(|_, event| !range.contains(event.seq));
+                reader.feed_start = reader.feed_start.max(range.upto());
+                reader.queue.retain(|waiting| !range.contains(waiting.arrived.event.seq));
+                reader.running.retain(|_, arrived| !range.contains(arrived.event.seq));
                 // The first `lost` of a subscription comes before it is told that it is subscribed.
                 let epoch =
                     reader.epoch.clone().or(positions.and_then(|at| at.epoch)).expect("a lost range has an epoch");

@@ -10,6 +10,7 @@ use crate::clock::Clock;
 use crate::log::{StreamLog, Wanted};
 use crate::plan::{ClockStep, Open, Operation, Production, What};
 use crate::producer::Batch;
+use crate::seen::Call;
 use crate::server::Key;
 use crate::tab::App;
 use crate::world::{Happening, World};
@@ -127,6 +128,9 @@ impl World {
             What::Call { tab, stream, call } => self.on_stream(tab, stream, |world, tab, stream| {
                 world.with_tab(tab, |tab, now| tab.call(now, call, &stream));
             }),
+            What::Publish { tab, stream, count } => self.on_stream(tab, stream, |world, tab, stream| {
+                world.with_tab(tab, |tab, now| (0..count).for_each(|_| tab.call(now, Call::Publish, &stream)));
+            }),
             What::Resubscribe { tab, stream } => self.on_stream(tab, stream, |world, tab, stream| {
                 world.with_tab(tab, |tab, now| tab.resubscribe(now, &stream));
             }),
@@ -165,8 +169,8 @@ impl World {
 
     fn open_planned(&mut self, open: Open) {
         let consumer = ConsumerId::new(&format!("tab{}", open.tab)).expect("a consumer's name");
-        let Open { subscribe, has_token, concurrency, max_outbox, .. } = open;
-        let config = ClientConfig { has_token, max_outbox, ..ClientConfig::new(consumer) };
+        let Open { subscribe, has_token, concurrency, max_outbox, dedupe_window, .. } = open;
+        let config = ClientConfig { has_token, max_outbox, dedupe_window, ..ClientConfig::new(consumer) };
         let index = self.open(open.tab, App { config, subscribe, concurrency });
         self.numbers.insert(open.tab, index);
     }
@@ -197,8 +201,8 @@ impl World {
         let key: Key = (stream, self.tabs[tab].consumer.clone());
         let (mut vouched, now) = (None, self.server_clock.read(self.now));
         let say = self.server.operate(now, &key, |feed, log| vouched = operate(feed, now, log, pick, operation));
-        if let Some(id) = vouched {
-            self.check.vouched(key, &id);
+        if let Some((seq, id)) = vouched {
+            self.check.vouched(key, seq, &id);
         }
         self.with_server(|_, _| say);
     }
@@ -210,7 +214,7 @@ impl World {
         let outcome = if is_sent { Ok(()) } else { Err("it could not") };
         let id = self.server.logs[&key.0].get(seq).map(|event| event.id.clone());
         if let Some(id) = id.filter(|_| is_sent && is_applied) {
-            self.check.vouched(key.clone(), &id);
+            self.check.vouched(key.clone(), seq, &id);
         }
         self.of_life(life, |server, now| {
             let mut say = server.handle_retried(now, &key, seq, outcome);
@@ -270,7 +274,7 @@ impl World {
 }
 
 /// Which event was vouched for, if the operation does that and was done.
-fn operate(feed: &mut Feed, now: Instant, log: &StreamLog, pick: u64, operation: Operation) -> Option<EventId> {
+fn operate(feed: &mut Feed, now: Instant, log: &StreamLog, pick: u64, operation: Operation) -> Option<(Seq, EventId)> {
     let letters: Vec<Seq> = feed.tracker().dead_letters().map(|letter| letter.seq).collect();
     let of = |many: usize| (pick % many.max(1) as u64) as usize;
     match operation {
@@ -281,7 +285,7 @@ fn operate(feed: &mut Feed, now: Instant, log: &StreamLog, pick: u64, operation:
                 let _: Result<(), NotDone> = feed.fail_event(now, event, "an operator says so", retry);
                 return None;
             }
-            feed.confirm(now, event).ok().map(|_| event.id.clone())
+            feed.confirm(now, event).ok().map(|_| (event.seq, event.id.clone()))
         }
         Operation::Requeue => {
             let event = log.get(*letters.get(of(letters.len()))?)?;

@@ -52,8 +52,13 @@ fn pages() {
 }
 
 #[test]
+fn bounds() {
+    run("bounds", 500);
+}
+
+#[test]
 fn everything() {
-    run("everything", 3000);
+    run("everything", 2500);
 }
 
 #[test]

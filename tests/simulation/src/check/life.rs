@@ -2,7 +2,7 @@
 
 use ackwire::receive::Positions;
 use ackwire::wire::{Epoch, EventId, From, LostReason, Seq};
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::account::Account;
 use crate::log::StreamLog;
@@ -13,11 +13,15 @@ use crate::seen::Seen;
 #[derive(Debug, Default)]
 pub struct Life {
     looked_at: usize,
+    /// How many events had come.
+    arrivals: u64,
     epoch: Option<Epoch>,
     /// The highest seq that began for the first time.
     began: Seq,
-    attempts: BTreeMap<Seq, u32>,
-    applied: HashSet<EventId>,
+    /// The highest attempt of each that began, and the number of its first arrival.
+    attempts: BTreeMap<Seq, (u32, u64)>,
+    /// By the number of the arrival from which on its id was remembered.
+    applied: HashMap<EventId, u64>,
     /// The same by place, and what earlier subscriptions of the page to this stream have applied: a new one knows their
     /// position, but not their ids. It holds in their log, and not for what an operator sends once more.
     places: HashSet<(Epoch, Seq)>,
@@ -35,21 +39,27 @@ impl Life {
         Self { places: earlier.map(|earlier| earlier.places.clone()).unwrap_or_default(), ..Self::default() }
     }
 
+    /// Whether events have come since this was asked last.
+    pub fn has_arrivals(&mut self, reader: &Reader) -> bool {
+        std::mem::replace(&mut self.arrivals, reader.arrivals) < reader.arrivals
+    }
+
     /// Whether there is anything that was not looked at.
     pub fn has_news(&self, reader: &Reader) -> bool {
         reader.seen.len() > self.looked_at
     }
 
-    /// Looks at what is new.
+    /// Looks at what is new. So many ids are remembered [AW-RECV-5].
     pub fn look(
         &mut self,
         reader: &Reader,
         log: &StreamLog,
+        dedupe_window: usize,
         account: &mut Account,
         is_dead: impl Fn(&Epoch, Seq) -> bool,
     ) {
         for seen in &reader.seen[self.looked_at..] {
-            self.look_at(seen, reader, log, account, &is_dead);
+            self.look_at(seen, reader, log, dedupe_window, account, &is_dead);
         }
         self.looked_at = reader.seen.len();
     }
@@ -59,6 +69,7 @@ impl Life {
         seen: &Seen,
         reader: &Reader,
         log: &StreamLog,
+        dedupe_window: usize,
         account: &mut Account,
         is_dead: &impl Fn(&Epoch, Seq) -> bool,
     ) {
@@ -70,16 +81,22 @@ impl Life {
                     account.pass(epoch, *after);
                 }
             }
-            Seen::Began { epoch, seq, id, attempt } => {
+            Seen::Began { epoch, seq, id, attempt, number } => {
                 self.enter(epoch);
                 let logged = log.ever_at(epoch, *seq);
                 assert_eq!(logged, Some(id), "{stream}: {seq} was never in the log like this");
-                assert!(!self.applied.contains(id), "{stream}: {seq} ({id}) was applied before in this page life");
+                if let Some(remembered) = self.applied.remove(id) {
+                    let is_forgotten = number - remembered > dedupe_window as u64;
+                    assert!(is_forgotten, "{stream}: {seq} ({id}) was applied before in this page life");
+                }
                 let again = self.places.contains(&(epoch.clone(), *seq)) && !is_dead(epoch, *seq);
                 assert!(!again, "{stream}: {seq} ({id}) was applied by an earlier subscription of this page");
-                match self.attempts.insert(*seq, *attempt) {
+                let first = self.attempts.get(seq).map_or(*number, |(_, first)| *first);
+                match self.attempts.insert(*seq, (*attempt, first)) {
                     // [AW-RECV-2]: again only with a higher attempt.
-                    Some(before) => assert!(*attempt > before, "{stream}: {seq} came again with attempt {attempt}"),
+                    Some((before, _)) => {
+                        assert!(*attempt > before, "{stream}: {seq} came again with attempt {attempt}")
+                    }
                     // A dead letter in its second life comes out of order [AW-SEND-9].
                     None if is_dead(epoch, *seq) => {}
                     None => {
@@ -89,7 +106,9 @@ impl Life {
                 }
             }
             Seen::Applied { epoch, seq, id } => {
-                assert!(self.applied.insert(id.clone()), "{stream}: {seq} ({id}) was applied twice");
+                let (_, first) = self.attempts[seq];
+                let before = self.applied.insert(id.clone(), first);
+                assert!(before.is_none(), "{stream}: {seq} ({id}) was applied twice");
                 assert_eq!(self.epoch.as_ref(), Some(epoch), "{stream}: {seq} was applied in another log");
                 self.places.insert((epoch.clone(), *seq));
                 account.apply(id.clone());
@@ -108,7 +127,7 @@ impl Life {
                             assert!(is_gone, "{stream}: {seq} is called {reason:?}, and the log holds it");
                             let is_trimmed = seq < log.tail().oldest || log.tail().epoch != *epoch;
                             assert!(is_trimmed || *reason == LostReason::Compacted, "{stream}: {seq} has not expired");
-                            let applied = self.applied.contains(id) && self.attempts.contains_key(&seq);
+                            let applied = self.applied.contains_key(id) && self.attempts.contains_key(&seq);
                             assert!(!applied, "{stream}: {seq} is called lost and was applied");
                         }
                     }
@@ -120,6 +139,7 @@ impl Life {
                     began: position.seq,
                     applied: std::mem::take(&mut self.applied),
                     looked_at: self.looked_at,
+                    arrivals: self.arrivals,
                     ..Self::default()
                 };
             }

@@ -1,18 +1,22 @@
 //! The promise, as checks: after every step of whatever it touched, and once everything has settled.
 
 mod account;
+mod bounds;
+mod flight;
 mod life;
 mod reports;
 
 use ackwire::deliver::{self, Notice};
-use ackwire::receive::{State, Stats, SubscribeOptions};
-use ackwire::wire::{Ack, ConsumerId, Epoch, Event, EventId, From, MAX_RANGES, Seq, SeqRange, StreamName};
+use ackwire::receive::{State, SubscribeOptions};
+use ackwire::wire::{Ack, ClientFrame, ConsumerId, Epoch, Event, EventId, From, Seq, SeqRange, StreamName};
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::log::StreamLog;
 use crate::server::Server;
 use crate::tab::Tab;
 use account::Account;
+use flight::Flight;
+pub use flight::Traffic;
 use life::Life;
 use reports::Reports;
 
@@ -24,14 +28,8 @@ pub struct Check {
     /// What failed for good, as the server decided.
     dead: BTreeSet<(StreamName, ConsumerId, Epoch, Seq)>,
     reports: Reports,
+    flights: BTreeMap<(StreamName, ConsumerId), Flight>,
 }
-
-/// How many events a client may hold behind a gap, in windows [AW-RECV-4].
-const HELD_WINDOWS: u32 = 4;
-/// Most events of a frame.
-const MAX_FRAME_EVENTS: u32 = 64;
-/// Most entries of a tracker's memory: its bounds, and what a window and a log of this size can bring.
-const MAX_ENTRIES: usize = 4_000;
 
 impl Check {
     /// After something happened in a tab.
@@ -46,10 +44,14 @@ impl Check {
                 self.lives.insert((index, tab.life, place), Life::after(earlier, reader));
             }
             let life = self.lives.get_mut(&(index, tab.life, place)).expect("it was put there");
+            if life.has_arrivals(reader) {
+                bounds::received(tab, reader);
+            }
             if life.has_news(reader) {
                 let key = (reader.stream.clone(), tab.consumer.clone());
                 let account = self.accounts.entry(key.clone()).or_default();
-                life.look(reader, &server.logs[&reader.stream], account, |epoch, seq| {
+                let log = &server.logs[&reader.stream];
+                life.look(reader, log, tab.config().dedupe_window, account, |epoch, seq| {
                     self.dead.contains(&(key.0.clone(), key.1.clone(), epoch.clone(), seq))
                 });
             }
@@ -63,9 +65,12 @@ impl Check {
         for (stream, at) in std::mem::take(&mut tab.stood) {
             self.reports.note(&(stream, tab.consumer.clone()), &at);
         }
-        bounds(tab, &stats);
-        for ack in std::mem::take(&mut tab.acks) {
-            self.ack(server, tab, &ack);
+        bounds::page(tab, &stats, server.config().frame_events);
+        for frame in std::mem::take(&mut tab.frames) {
+            bounds::frame(tab, &frame);
+            if let ClientFrame::Ack(ack) = frame {
+                self.ack(server, tab, &ack);
+            }
         }
     }
 
@@ -86,22 +91,38 @@ impl Check {
                 _ => {}
             }
         }
+        for (key, traffic) in server.traffic.drain(..) {
+            self.passed(key, traffic);
+        }
         for key in std::mem::take(&mut server.touched) {
             let Some(feed) = server.feeds.get(&key) else { continue };
-            let footprint = feed.tracker().footprint();
-            assert!(footprint <= MAX_ENTRIES, "{key:?}: a tracker of {footprint} entries");
+            bounds::feed(&key, feed, server.window(&key));
             if let Some(number) = server.subscription_number(&key).filter(|_| feed.is_attached()) {
                 self.reports.look(&key, feed, number);
             }
-            // [AW-SEND-3]
-            let Some(window) = server.window(&key).filter(|_| feed.is_attached()) else { continue };
-            let out = feed.outstanding();
-            assert!(out <= window.events as usize, "{key:?}: {out} events out, the window is {window:?}");
         }
     }
 
+    /// Something went over a connection.
+    fn passed(&mut self, key: (StreamName, ConsumerId), traffic: Traffic) {
+        if let Traffic::Subscribed(window) = traffic {
+            self.flights.insert(key, Flight::new(window));
+            return;
+        }
+        let flight = self.flights.get_mut(&key).expect("a subscription comes before its events");
+        match traffic {
+            Traffic::Subscribed(_) => {}
+            Traffic::Sent(seq, bytes) => flight.send(seq, bytes),
+            Traffic::Lost(range) | Traffic::Acked(range) => flight.settle(range),
+        }
+        assert!(flight.is_granted(), "{}, {}: more is under way than the window: {flight:?}", key.1, key.0);
+    }
+
     /// Somebody else than the consumer's page has said that it has applied this.
-    pub fn vouched(&mut self, key: (StreamName, ConsumerId), id: &EventId) {
+    pub fn vouched(&mut self, key: (StreamName, ConsumerId), seq: Seq, id: &EventId) {
+        if let Some((flight, single)) = self.flights.get_mut(&key).zip(SeqRange::single(seq)) {
+            flight.settle(single);
+        }
         let account = self.accounts.entry(key).or_default();
         account.vouch(id.clone());
     }
@@ -165,7 +186,6 @@ impl Check {
 
     /// An ack says that what it covers is applied, or accounted for otherwise [AW-ACK-2].
     fn ack(&mut self, server: &Server, tab: &Tab, ack: &Ack) {
-        assert!(ack.also.len() <= MAX_RANGES, "{}: an ack with {} ranges", ack.stream, ack.also.len());
         let options = tab.options(&ack.stream);
         let account = self.accounts.entry((ack.stream.clone(), tab.consumer.clone())).or_default();
         let log: &StreamLog = &server.logs[&ack.stream];
@@ -186,18 +206,6 @@ impl Check {
                 && !self.dead.contains(&(ack.stream.clone(), tab.consumer.clone(), ack.epoch.clone(), event.seq))
         });
         assert!(early.is_none(), "{}, {}: an ack covers {early:?}, which runs", tab.consumer, ack.stream);
-    }
-}
-
-/// Every bound that a client's snapshot shows.
-fn bounds(tab: &Tab, stats: &Stats) {
-    assert!(stats.outbox as usize <= tab.config().max_outbox, "{}: {} in the outbox", tab.consumer, stats.outbox);
-    assert!(stats.subscriptions.len() <= tab.config().max_subscriptions);
-    for held in &stats.subscriptions {
-        let window = tab.options(&held.stream).window.events;
-        // A single frame is held whatever it lists.
-        let most = (window * HELD_WINDOWS).max(MAX_FRAME_EVENTS);
-        assert!(held.held <= most, "{}, {}: {} held, at most {most}", tab.consumer, held.stream, held.held);
     }
 }
 
