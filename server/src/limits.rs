@@ -38,7 +38,7 @@ pub const MAX_PUBLISHES: usize = 64;
 pub const MAX_ASKED_RETRIES: usize = 64;
 
 /// Jobs of one connection for each subscription that it may have, beyond which nothing more is read from it. A
-/// subscription needs four; what an earlier one began may not be over.
+/// subscription needs two; what an earlier one began may not be over.
 pub const JOBS_PER_SUBSCRIPTION: usize = 8;
 
 /// Most consumers of a stream that are looked at for one answer, and that a log in memory remembers; there, the one that

@@ -7,7 +7,7 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use std::{fs, sync::Arc, time::Duration};
 use support::{Server, answer, assert_refused, client::Client};
-use tokio::time::timeout;
+use tokio::{sync::Notify, time::timeout};
 
 /// The end of a run comes much sooner; only a fault makes a test wait so long.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -38,10 +38,11 @@ impl Dev {
     /// All events of the stream, once it has ended.
     async fn whole(&self, stream: &str) -> Vec<Value> {
         let name = stream.parse().unwrap();
-        let mut moved = self.log.watch(&name);
+        let bell = Arc::new(Notify::new());
+        let _watch = self.log.watch(&name, bell.clone());
         let ended = async {
             while !self.log.tail(&name).await.unwrap().ended {
-                moved.changed().await.unwrap();
+                bell.notified().await;
             }
         };
         timeout(PATIENCE, ended).await.expect("the run ends");

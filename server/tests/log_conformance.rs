@@ -2,10 +2,14 @@
 
 use ackwire::wire::{ConsumerId, EventId, EventType, Meta, Priority, Seq, SeqRange, StreamName};
 use ackwire_server::limits::{MAX_CONSUMERS, MAX_STREAMS_OF_CONSUMER};
-use ackwire_server::log::{Appended, ConsumerKey, Log, LogError, MemoryLog, NewEvent, PageLimit, Retention, SqliteLog};
+use ackwire_server::log::{
+    Appended, ConsumerKey, Log, LogError, MemoryLog, NewEvent, Page, PageLimit, Retention, SqliteLog,
+};
+use futures_util::FutureExt;
 use serde_json::value::RawValue;
 use std::{sync::Arc, time::Duration};
 use tempfile::TempDir;
+use tokio::sync::Notify;
 
 /// A log, and how to open it anew.
 struct Place {
@@ -51,6 +55,7 @@ conformance! {
     streams_are_listed_by_name(super::Retention::default()),
     looking_does_not_create(super::Retention::default()),
     watchers_wake(super::Retention::default()),
+    watchers_see_what_the_log_holds(super::Retention::default()),
     consumers_are_kept_apart(super::Retention::default()),
     consumers_of_an_answer_are_bounded(super::Retention::default()),
     more_at_once_than_any_queue_holds(super::Retention::default()),
@@ -263,18 +268,51 @@ async fn looking_does_not_create(place: Place) {
 
 async fn watchers_wake(place: Place) {
     let log = place.open();
-    let run = stream("run:1");
-    let mut watch = log.watch(&run);
+    let (run, bell) = (stream("run:1"), Arc::new(Notify::new()));
+    let watch = log.watch(&run, bell.clone());
     log.append(&stream("run:2"), events([1])).await.unwrap();
-    assert!(!watch.has_changed().unwrap(), "another stream");
+    assert_eq!(bell.notified().now_or_never(), None, "another stream");
     log.append(&run, events([1])).await.unwrap();
-    watch.changed().await.unwrap();
+    bell.notified().await;
+    assert_eq!(watch.tail(), log.find_tail(&run).await.unwrap());
     log.end(&run).await.unwrap();
-    watch.changed().await.unwrap();
-    let mut second = log.watch(&run);
+    bell.notified().await;
+    assert_eq!(watch.tail(), log.find_tail(&run).await.unwrap());
+    let second_bell = Arc::new(Notify::new());
+    let _second = log.watch(&run, second_bell.clone());
     drop(watch);
     log.end(&run).await.unwrap();
-    second.changed().await.unwrap();
+    second_bell.notified().await;
+    assert_eq!(bell.notified().now_or_never(), None, "nobody listens");
+}
+
+/// What watchers find in memory is what the log would have answered.
+async fn watchers_see_what_the_log_holds(place: Place) {
+    let log = place.open();
+    let run = stream("run:1");
+    log.append(&run, events(1..=3)).await.unwrap();
+    let watches = [(); 2].map(|()| log.watch(&run, Arc::new(Notify::new())));
+    for begin in [4, 5, 8, 20] {
+        log.append(&run, events([1, begin, begin + 1])).await.unwrap();
+    }
+    let head = log.tail(&run).await.unwrap().head.get();
+    // Read once, the past is there for others, too.
+    log.read(&run, range(0, head), PAGE).await.unwrap();
+    let shown = |page: &Page| {
+        let events = page.entries.iter().map(|entry| (entry.event().clone(), entry.json().to_owned()));
+        (page.epoch.clone(), events.collect::<Vec<_>>(), page.upto, page.oldest)
+    };
+    let mut found = 0;
+    for (after, upto) in (0..head).flat_map(|after| (after + 1..=head).map(move |upto| (after, upto))) {
+        for limit in [PAGE, PageLimit { events: 2, ..PAGE }, PageLimit { bytes: 150, ..PAGE }] {
+            let read = log.read(&run, range(after, upto), limit).await.unwrap();
+            for page in watches.iter().filter_map(|watch| watch.read(range(after, upto), limit)) {
+                found += 1;
+                assert_eq!(shown(&page), shown(&read), "({after}, {upto}] {limit:?}");
+            }
+        }
+    }
+    assert!(found > 0, "something is in memory");
 }
 
 /// [AW-CONSUMER]
@@ -334,9 +372,11 @@ async fn keeps_what_is_young(place: Place) {
     assert_eq!(log.tail(&run).await.unwrap().events, 2500);
     assert!(log.load_consumer(&run, &consumer).await.unwrap().is_some());
 
-    let mut watch = log.watch(&run);
+    let bell = Arc::new(Notify::new());
+    let watch = log.watch(&run, bell.clone());
     log.trim(hours_later()).await.unwrap();
-    watch.changed().await.unwrap();
+    bell.notified().await;
+    assert_eq!(watch.tail().unwrap().oldest.get(), 2501);
     let tail = log.tail(&run).await.unwrap();
     assert_eq!((tail.oldest.get(), tail.head.get(), tail.events, tail.bytes), (2501, 2500, 0, 0));
     assert_eq!(log.load_consumer(&run, &consumer).await, Ok(None));

@@ -26,7 +26,7 @@ use support::{
     until,
 };
 use tempfile::TempDir;
-use tokio::{runtime::Handle, task::block_in_place, time::timeout};
+use tokio::{runtime::Handle, sync::Notify, task::block_in_place, time::timeout};
 
 /// Only a wake starts the relay, but where polling is what is tested.
 const NEVER: Duration = Duration::from_secs(3600);
@@ -220,11 +220,12 @@ async fn a_crash_between_append_and_delete_repeats_nothing() {
 async fn a_commit_that_nobody_told_of_is_found_by_polling() {
     let shop = Shop::open();
     let _outbox = Outbox::start(&shop.path, shop.log.clone(), Duration::from_millis(10)).unwrap();
-    let mut moved = shop.log.watch(&stream("s"));
+    let bell = Arc::new(Notify::new());
+    let _watch = shop.log.watch(&stream("s"), bell.clone());
     sell(&shop.database, "s", "a").unwrap();
     let arrives = async {
         while shop.log.tail(&stream("s")).await.unwrap().head == Seq::ZERO {
-            moved.changed().await.unwrap();
+            bell.notified().await;
         }
     };
     timeout(PATIENCE, arrives).await.expect("the event arrives");

@@ -17,6 +17,11 @@ impl Entry {
         Self { json: to_ascii_json(&json).into(), event }
     }
 
+    /// From its wire form, as [`json`](Self::json) gave it to a log.
+    pub fn from_json(json: &str) -> Result<Self, serde_json::Error> {
+        Ok(Self { event: serde_json::from_str(json)?, json: json.into() })
+    }
+
     /// The event.
     pub fn event(&self) -> &Event {
         &self.event

@@ -8,10 +8,10 @@ use std::sync::{
     Arc, Mutex, Weak,
     atomic::{AtomicBool, Ordering},
 };
-use tokio::sync::{Notify, OnceCell};
+use tokio::sync::OnceCell;
 
 use super::{Hub, lock, parse};
-use crate::log::{ConsumerKey, Log, LogError};
+use crate::log::{Bell, ConsumerKey, Log, LogError};
 
 /// A feed, who owns it, and whether it is to be saved.
 pub struct Slot {
@@ -21,27 +21,30 @@ pub struct Slot {
     state: OnceCell<Mutex<State>>,
     /// Whether it waits to be saved.
     is_queued: AtomicBool,
-    /// Tells the connection that something was done to the feed.
-    stirred: Arc<Notify>,
 }
 
 struct State {
     feed: Feed,
     /// The connection that is attached; an older one changes nothing any more [AW-CONN-5].
-    owner: Option<u64>,
+    owner: Option<Owner>,
+}
+
+struct Owner {
+    connection: u64,
+    /// Tells it that something was done to the feed.
+    bell: Arc<dyn Bell>,
+}
+
+impl State {
+    fn is_of(&self, connection: u64) -> bool {
+        self.owner.as_ref().is_some_and(|owner| owner.connection == connection)
+    }
 }
 
 impl Slot {
     pub(super) fn new(hub: &Arc<Hub>, stream: &StreamName, key: &ConsumerKey) -> Self {
         let (stream, key) = (stream.clone(), key.clone());
-        Self {
-            hub: Arc::downgrade(hub),
-            stream,
-            key,
-            state: OnceCell::new(),
-            is_queued: AtomicBool::new(false),
-            stirred: Arc::default(),
-        }
+        Self { hub: Arc::downgrade(hub), stream, key, state: OnceCell::new(), is_queued: AtomicBool::new(false) }
     }
 
     pub(super) async fn load(&self, log: &Arc<dyn Log>, tail: &Tail, config: Config) -> Result<(), LogError> {
@@ -54,16 +57,21 @@ impl Slot {
         self.state.get_or_try_init(load).await.map(|_| ())
     }
 
-    /// Takes the feed over for a connection and changes it.
-    pub fn take_over<T>(self: &Arc<Self>, connection: u64, change: impl FnOnce(&mut Feed) -> T) -> Option<T> {
-        lock(self.state.get()?).owner = Some(connection);
+    /// Takes the feed over for a connection and changes it. The bell rings when something is done to it from outside.
+    pub fn take_over<T>(
+        self: &Arc<Self>,
+        connection: u64,
+        bell: Arc<dyn Bell>,
+        change: impl FnOnce(&mut Feed) -> T,
+    ) -> Option<T> {
+        lock(self.state.get()?).owner = Some(Owner { connection, bell });
         self.with(connection, change)
     }
 
     /// Changes the feed for the connection that owns it; `None` if another one does by now.
     pub fn with<T>(self: &Arc<Self>, connection: u64, change: impl FnOnce(&mut Feed) -> T) -> Option<T> {
         let mut state = lock(self.state.get()?);
-        if state.owner != Some(connection) {
+        if !state.is_of(connection) {
             return None;
         }
         let before = *state.feed.tracker().counters();
@@ -87,21 +95,18 @@ impl Slot {
         let mut state = lock(self.state.get()?);
         let changed = change(&mut state.feed);
         state.feed.take_dirty();
-        let unheard: Vec<Notice> = match state.owner {
-            Some(_) => Vec::new(),
+        let unheard: Vec<Notice> = match &state.owner {
+            Some(owner) => {
+                owner.bell.ring();
+                Vec::new()
+            }
             None => std::iter::from_fn(|| state.feed.poll_notice()).collect(),
         };
         drop(state);
-        self.stirred.notify_one();
         unheard.iter().for_each(|notice| self.note(notice));
         // Being saved is also what lets it leave the memory.
         self.queue();
         Some(changed)
-    }
-
-    /// Is notified when something was done to the feed from outside.
-    pub(crate) fn stirred(&self) -> Arc<Notify> {
-        self.stirred.clone()
     }
 
     /// The connection no longer wants the stream.
@@ -109,7 +114,7 @@ impl Slot {
         self.with(connection, Feed::detach);
         if let Some(state) = self.state.get() {
             let mut state = lock(state);
-            state.owner.take_if(|owner| *owner == connection);
+            state.owner.take_if(|owner| owner.connection == connection);
         }
         // Being saved is also what lets it leave the memory.
         self.queue();

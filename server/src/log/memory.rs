@@ -10,11 +10,10 @@ use std::{
     ops::Bound,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
-use tokio::sync::watch;
 
 use super::{
-    Appended, ConsumerKey, Log, LogError, NewEvent, Page, PageLimit, Placed, Retention, Tail, new_epoch,
-    watchers::Watchers,
+    Appended, Bell, ConsumerKey, Log, LogError, Moved, NewEvent, Page, PageLimit, Placed, Retention, Tail, Watch,
+    Watchers, new_epoch,
 };
 use crate::{
     clock,
@@ -45,10 +44,14 @@ impl MemoryLog {
         self.streams.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Runs `work` on the stream, which is created if need be, and wakes its watchers.
+    /// Runs `work` on the stream, which is created if need be, and tells its watchers.
     fn change<T>(&self, name: &StreamName, work: impl FnOnce(&mut Stream) -> T) -> Result<T, LogError> {
-        let result = work(self.stream(&mut self.lock(), name)?);
-        self.watchers.wake(name);
+        let mut streams = self.lock();
+        let stream = self.stream(&mut streams, name)?;
+        let before = stream.head();
+        let result = work(stream);
+        // While nobody else can change it: they hear of the changes in their order.
+        self.watchers.publish(stream.moved(name, before));
         Ok(result)
     }
 
@@ -102,8 +105,8 @@ impl Log for MemoryLog {
         Ok(self.lock().get(stream).and_then(|stream| stream.ids.get(id).copied()))
     }
 
-    fn watch(&self, stream: &StreamName) -> watch::Receiver<u64> {
-        self.watchers.watch(stream)
+    fn watch(&self, stream: &StreamName, bell: Arc<dyn Bell>) -> Watch {
+        self.watchers.watch(stream, bell)
     }
 
     async fn load_consumer(&self, stream: &StreamName, consumer: &ConsumerKey) -> Result<Option<String>, LogError> {
@@ -144,7 +147,7 @@ impl Log for MemoryLog {
         for (name, stream) in self.lock().iter_mut() {
             stream.consumers.retain(|_, saved| !self.retention.forgets(saved.at, now));
             if stream.trim(&self.retention, now) {
-                self.watchers.wake(name);
+                self.watchers.publish(stream.moved(name, stream.head()));
             }
         }
         Ok(())
@@ -245,19 +248,17 @@ impl Stream {
         let index = |seq: Seq| seq.get().saturating_sub(self.trimmed_upto.get()) as usize;
         let last = index(range.upto()).min(self.entries.len());
         let first = index(range.after()).min(last);
-        let (mut entries, mut bytes) = (Vec::new(), 0);
-        for stored in self.entries.range(first..last) {
-            bytes += stored.entry.bytes();
-            if !entries.is_empty() && (entries.len() >= limit.events || bytes > limit.bytes) {
-                break;
-            }
-            entries.push(stored.entry.clone());
-        }
-        let upto = match entries.last() {
-            Some(cut) if entries.len() < last - first => cut.event().seq,
-            _ => range.upto().min(self.head()).max(range.after()),
-        };
+        let (entries, cut) = Page::gather(self.entries.range(first..last).map(|stored| &stored.entry), limit);
+        let upto = cut.unwrap_or(range.upto().min(self.head()).max(range.after()));
         Page { epoch: self.epoch.clone(), entries, upto, oldest: self.oldest() }
+    }
+
+    /// How it has moved since its head was at `before`.
+    fn moved(&self, name: &StreamName, before: Seq) -> Moved {
+        let appended = (self.head().get() - before.get()) as usize;
+        let first = self.entries.len().saturating_sub(appended);
+        let entries = self.entries.range(first..).map(|stored| stored.entry.clone()).collect();
+        Moved { stream: name.clone(), tail: self.tail(), before, entries }
     }
 
     /// Whether anything was trimmed.

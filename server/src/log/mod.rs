@@ -7,12 +7,13 @@ mod error;
 mod memory;
 mod retention;
 mod sqlite;
-mod watchers;
+mod watch;
 
 pub use error::LogError;
 pub use memory::MemoryLog;
 pub use retention::Retention;
 pub use sqlite::{OpenError, SqliteLog};
+pub use watch::{Bell, Moved, Watch, Watchers};
 
 use ackwire::{
     deliver::Entry,
@@ -22,7 +23,6 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use std::sync::Arc;
-use tokio::sync::watch;
 
 use crate::clock;
 
@@ -54,9 +54,9 @@ pub trait Log: Send + Sync + 'static {
     /// Where the event with this id stands. Ids of trimmed events are forgotten.
     async fn find(&self, stream: &StreamName, id: &EventId) -> Result<Option<Seq>, LogError>;
 
-    /// Changes whenever the stream does: by an append, its end, or a trim. What happened before the call may or may
+    /// Rings whenever the stream has moved: by an append, its end, or a trim. What happened before the call may or may
     /// not show, so read the tail after it.
-    fn watch(&self, stream: &StreamName) -> watch::Receiver<u64>;
+    fn watch(&self, stream: &StreamName, bell: Arc<dyn Bell>) -> Watch;
 
     /// What [`Log::save_consumers`] kept for this consumer.
     async fn load_consumer(&self, stream: &StreamName, consumer: &ConsumerKey) -> Result<Option<String>, LogError>;
@@ -202,6 +202,24 @@ pub struct Page {
     pub upto: Seq,
     /// As in [`Tail::oldest`]: what lies before was trimmed.
     pub oldest: Seq,
+}
+
+impl Page {
+    /// Takes of `entries` what the limit allows, and says where it cut them: after which seq there is more.
+    fn gather<'a>(entries: impl Iterator<Item = &'a Arc<Entry>>, limit: PageLimit) -> (Vec<Arc<Entry>>, Option<Seq>) {
+        let (mut gathered, mut bytes) = (Vec::<Arc<Entry>>::new(), 0);
+        for entry in entries {
+            bytes += entry.bytes();
+            if let Some(last) = gathered.last()
+                && (gathered.len() >= limit.events || bytes > limit.bytes)
+            {
+                let cut = last.event().seq;
+                return (gathered, Some(cut));
+            }
+            gathered.push(entry.clone());
+        }
+        (gathered, None)
+    }
 }
 
 /// Whose confirmations are tracked. Two users who chose the same name are two consumers.

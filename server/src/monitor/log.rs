@@ -3,12 +3,11 @@
 use ackwire::wire::{ConsumerId, EventId, Seq, SeqRange, StreamName};
 use async_trait::async_trait;
 use std::sync::Arc;
-use tokio::sync::watch;
 
 use super::Monitor;
 use crate::{
     alerts::{Kind, Sighting},
-    log::{Appended, ConsumerKey, Log, LogError, NewEvent, Page, PageLimit, Tail},
+    log::{Appended, Bell, ConsumerKey, Log, LogError, NewEvent, Page, PageLimit, Tail, Watch},
 };
 
 /// How far back, in events, a run's `agent_started` is looked for when its `agent_completed` comes unexpectedly; what
@@ -112,8 +111,8 @@ impl Log for WatchedLog {
         self.log.find(stream, id).await
     }
 
-    fn watch(&self, stream: &StreamName) -> watch::Receiver<u64> {
-        self.log.watch(stream)
+    fn watch(&self, stream: &StreamName, bell: Arc<dyn Bell>) -> Watch {
+        self.log.watch(stream, bell)
     }
 
     async fn load_consumer(&self, stream: &StreamName, consumer: &ConsumerKey) -> Result<Option<String>, LogError> {

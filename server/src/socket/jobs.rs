@@ -1,25 +1,22 @@
 //! What a connection waits for from the log, all at the same time.
 
 use ackwire::{
-    deliver::{Page, ReadRequest, Tail},
+    deliver::{Page, ReadRequest},
     wire::{Publish, Seq, SeqRange, StreamName},
 };
 use futures_util::{
     StreamExt,
-    future::{AbortHandle, Abortable, BoxFuture, FutureExt},
+    future::{BoxFuture, FutureExt},
     stream::FuturesUnordered,
 };
 use std::{future::pending, sync::Arc};
-use tokio::{
-    sync::{Notify, watch},
-    time::{Duration, sleep},
-};
+use tokio::time::{Duration, sleep};
 
 use crate::{
     clock,
-    hub::{self, RetryCallback},
+    hub::RetryCallback,
     limits::{JOBS_PER_SUBSCRIPTION, MAX_ASKED_RETRIES},
-    log::{ConsumerKey, Log, LogError, NewEvent, PageLimit},
+    log::{self, ConsumerKey, Log, LogError, NewEvent, PageLimit},
 };
 
 /// How long a log that failed is left alone.
@@ -34,20 +31,14 @@ pub(super) struct SubscriptionId {
 
 /// What has come of a job.
 pub(super) enum Done {
-    /// A stream has moved.
-    Moved { subscription: SubscriptionId, tail: Tail, watch: watch::Receiver<u64> },
     /// A page was read.
     Read { subscription: SubscriptionId, id: u64, page: Result<Page, LogError> },
     /// What a feed asked to be saved is durable.
     Saved { subscription: SubscriptionId, id: u64 },
     /// An event was appended.
     Appended { publish: Publish, placed: Result<(Seq, bool), LogError> },
-    /// Something was done to a feed from outside.
-    Stirred { subscription: SubscriptionId },
     /// The application was asked to send an event again.
     Retried { subscription: SubscriptionId, seq: Seq, outcome: Result<(), String> },
-    /// A subscription ended before its stream moved.
-    Aborted,
 }
 
 /// The jobs under way.
@@ -84,38 +75,6 @@ impl Jobs {
         done
     }
 
-    /// Waits until the stream moves; once, until the handle aborts it.
-    pub fn watch(&self, subscription: SubscriptionId, mut watch: watch::Receiver<u64>) -> AbortHandle {
-        let (log, stream) = (self.log.clone(), subscription.stream.clone());
-        let moved = async move {
-            if watch.changed().await.is_err() {
-                watch = log.watch(&stream);
-            }
-            loop {
-                match log.tail(&stream).await {
-                    Ok(tail) => return Done::Moved { subscription, tail: hub::tail(tail), watch },
-                    Err(error) => tracing::warn!(%stream, %error, "where the stream stands is not known"),
-                }
-                sleep(LOOK_AGAIN).await;
-            }
-        };
-        let (handle, registration) = AbortHandle::new_pair();
-        let abortable = Abortable::new(moved, registration).map(|done| done.unwrap_or(Done::Aborted));
-        self.running.push(abortable.boxed());
-        handle
-    }
-
-    /// Waits until something is done to a feed from outside; once, until the handle aborts it.
-    pub fn stir(&self, subscription: SubscriptionId, stirred: Arc<Notify>) -> AbortHandle {
-        let stirred = async move {
-            stirred.notified().await;
-            Done::Stirred { subscription }
-        };
-        let (handle, registration) = AbortHandle::new_pair();
-        self.running.push(Abortable::new(stirred, registration).map(|done| done.unwrap_or(Done::Aborted)).boxed());
-        handle
-    }
-
     /// Asks the application to send an event again.
     pub fn retry(&mut self, subscription: SubscriptionId, retry: RetryCallback, seq: Seq, attempt: u32) {
         self.retries += 1;
@@ -138,15 +97,7 @@ impl Jobs {
     pub fn read(&self, subscription: SubscriptionId, request: ReadRequest) {
         let log = self.log.clone();
         let read = async move {
-            let limit = PageLimit { events: request.max_events as usize, bytes: request.max_bytes as usize };
-            let page = log.read(&subscription.stream, request.range, limit).await.map(|page| Page {
-                epoch: page.epoch,
-                entries: page.entries,
-                upto: page.upto,
-                oldest: page.oldest,
-                // Retention trims a stream from its beginning; nothing takes events out of the middle.
-                compacted: Vec::new(),
-            });
+            let page = log.read(&subscription.stream, request.range, limit(&request)).await.map(page);
             Done::Read { subscription, id: request.id, page }
         };
         self.running.push(read.boxed());
@@ -190,27 +141,35 @@ impl Jobs {
     }
 }
 
+/// How much a feed wants, in the words of the log.
+pub(super) fn limit(request: &ReadRequest) -> PageLimit {
+    PageLimit { events: request.max_events as usize, bytes: request.max_bytes as usize }
+}
+
+/// A page of the log, in the words of the core.
+pub(super) fn page(page: log::Page) -> Page {
+    let log::Page { epoch, entries, upto, oldest } = page;
+    // Retention trims a stream from its beginning; nothing takes events out of the middle.
+    Page { epoch, entries, upto, oldest, compacted: Vec::new() }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::log::{MemoryLog, Retention};
 
-    fn subscription(number: u64) -> SubscriptionId {
-        SubscriptionId { stream: "run:1".parse().unwrap(), number }
-    }
-
     #[tokio::test]
     async fn while_too_many_are_under_way_the_client_has_to_wait() {
-        let log = Arc::new(MemoryLog::new(Retention::default()));
-        let mut jobs = Jobs::new(log.clone(), 2);
-        let mut begun = Vec::new();
+        let mut jobs = Jobs::new(Arc::new(MemoryLog::new(Retention::default())), 2);
+        let subscription = SubscriptionId { stream: "run:1".parse().unwrap(), number: 1 };
+        let range = SeqRange::new(Seq::ZERO, Seq::MAX).unwrap();
+        let mut begun = 0;
         while jobs.takes_more() {
-            let id = subscription(begun.len() as u64);
-            begun.push(jobs.watch(id.clone(), log.watch(&id.stream)));
+            begun += 1;
+            jobs.read(subscription.clone(), ReadRequest { id: begun, range, max_events: 1, max_bytes: 1 });
         }
-        assert_eq!(begun.len(), 2 * JOBS_PER_SUBSCRIPTION + MAX_ASKED_RETRIES);
-        begun[0].abort();
-        assert!(matches!(jobs.next().await, Done::Aborted));
+        assert_eq!(begun as usize, 2 * JOBS_PER_SUBSCRIPTION + MAX_ASKED_RETRIES);
+        assert!(matches!(jobs.next().await, Done::Read { .. }));
         assert!(jobs.takes_more());
     }
 }

@@ -5,7 +5,9 @@ mod fault;
 mod jobs;
 mod outgoing;
 mod session;
+mod signals;
 mod subscription;
+mod timer;
 mod transport;
 
 pub use echo::echo;

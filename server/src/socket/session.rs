@@ -2,7 +2,7 @@
 
 use ackwire::{
     base::{Duration, Instant},
-    deliver::{Action, Connection, Feed, FeedFrame, Limits, Notice},
+    deliver::{Action, Connection, FeedFrame, Limits, Notice},
     wire::{
         CloseCode, ConsumerId, ErrorCode, EventConfirmation, Publish, ServerFrame, ServerInfo, StreamName, Subscribe,
         Welcome, encode_server,
@@ -18,9 +18,11 @@ use tokio::{sync::watch, time};
 use tracing::Instrument;
 
 use super::{
-    jobs::{Done, Jobs, SubscriptionId},
+    jobs::{self, Done, Jobs, SubscriptionId},
     outgoing::Outgoing,
+    signals::{Signals, SubscriptionBell},
     subscription::Subscription,
+    timer::Timer,
     transport::{Incoming, Received, farewell},
 };
 use crate::{
@@ -48,6 +50,7 @@ pub(super) struct Session {
     connection: Connection,
     outgoing: Outgoing,
     jobs: Jobs,
+    signals: Arc<Signals>,
     /// Before the seat, so that feeds are detached while it is still taken.
     /// Boxed: a map has room for eleven from the first on.
     subscriptions: BTreeMap<StreamName, Box<Subscription>>,
@@ -86,6 +89,7 @@ impl Session {
             connection: Connection::new(clock::now(), limits),
             outgoing: Outgoing::new(app.hub.monitor().clone()),
             jobs: Jobs::new(app.log.clone(), app.config.limits.max_subscriptions),
+            signals: Arc::default(),
             subscriptions: BTreeMap::new(),
             subscribed: 0,
             guest: None,
@@ -107,6 +111,7 @@ impl Session {
         tracing::debug!("opened");
         // The server may be draining already.
         self.draining.mark_changed();
+        let mut timer = Timer::new();
         loop {
             self.act().await;
             self.pump();
@@ -119,7 +124,7 @@ impl Session {
                 Some(End::Break) => return tracing::info!("cut"),
                 None => {}
             }
-            let due = self.due();
+            timer.arm(self.due());
             let takes_messages =
                 self.outgoing.takes_answers() && self.jobs.takes_more() && self.publishes.len() < MAX_PUBLISHES;
             tokio::select! {
@@ -137,10 +142,11 @@ impl Session {
                     Ok(()) => self.connection.handle_sent(clock::now()),
                     Err(error) => return tracing::debug!(%error, "broken off"),
                 },
+                () = self.signals.rung() => self.handle_bells(),
                 done = self.jobs.next() => self.handle_done(done),
                 order = ordered(&mut self.guest) => self.obey(order),
                 Ok(()) = self.draining.changed() => self.drain(),
-                () = sleep_until(due) => self.handle_timeout(),
+                () = timer.fired() => self.handle_timeout(),
             }
         }
     }
@@ -294,8 +300,10 @@ impl Session {
             let message = "the token's `ackwire.read` does not cover this stream".into();
             return self.refuse(&stream, ErrorCode::Forbidden, message);
         }
+        let id = SubscriptionId { stream: stream.clone(), number };
+        let bell = SubscriptionBell::new(&self.signals, id.clone());
         // Before the tail is read, so that no move is missed.
-        let watch = self.app.log.watch(&stream);
+        let watch = self.app.log.watch(&stream, bell.clone());
         let (slot, tail) = match self.app.hub.open(&stream, guest.seat.key()).await {
             Ok(opened) => opened,
             Err(error) => {
@@ -312,18 +320,15 @@ impl Session {
         // An earlier subscription of the stream detaches before this one attaches.
         let connection = guest.seat.id();
         self.let_go(&stream);
-        let id = SubscriptionId { stream: stream.clone(), number };
-        slot.take_over(connection, |feed| feed.attach(clock::now(), &subscribe, tail));
-        let watch = self.jobs.watch(id.clone(), watch);
-        let stir = self.jobs.stir(id.clone(), slot.stirred());
-        let subscription = Subscription::new(id, slot, connection, watch, stir);
+        slot.take_over(connection, bell, |feed| feed.attach(clock::now(), &subscribe, tail));
+        let subscription = Subscription::new(id, slot, connection, watch);
         self.subscriptions.insert(stream, Box::new(subscription));
     }
 
     /// Ends a subscription. Its `subscribe` is answered all the same [AW-SUB-3].
     fn let_go(&mut self, stream: &StreamName) {
         let Some(mut subscription) = self.subscriptions.remove(stream) else { return };
-        let answers = subscription.output(Feed::take_answers).unwrap_or_default();
+        let answers = subscription.output(|feed, _| feed.take_answers()).unwrap_or_default();
         answers.iter().for_each(|frame| self.outgoing.push(frame.encode(stream)));
     }
 
@@ -377,17 +382,18 @@ impl Session {
         self.send(&ServerFrame::Rejected { id, stream, code, message });
     }
 
+    fn handle_bells(&mut self) {
+        let now = clock::now();
+        for bell in self.signals.take() {
+            if let Some(current) = self.current(&bell.id) {
+                current.handle_bell(now);
+            }
+        }
+    }
+
     fn handle_done(&mut self, done: Done) {
         let now = clock::now();
         match done {
-            Done::Moved { subscription, tail, watch } => {
-                let Some(current) = self.current(&subscription) else { return };
-                current.input(|feed| feed.handle_tail(now, tail));
-                let handle = self.jobs.watch(subscription.clone(), watch);
-                if let Some(current) = self.current(&subscription) {
-                    current.watch = handle;
-                }
-            }
             Done::Read { subscription, id, page } => {
                 let Some(current) = self.current(&subscription) else { return };
                 match page {
@@ -423,20 +429,10 @@ impl Session {
                     }
                 }
             }
-            Done::Stirred { subscription } => {
-                let Some(current) = self.current(&subscription) else { return };
-                current.is_stirred = true;
-                let stirred = current.slot().stirred();
-                let handle = self.jobs.stir(subscription.clone(), stirred);
-                if let Some(current) = self.current(&subscription) {
-                    current.stir = handle;
-                }
-            }
             Done::Retried { subscription, seq, outcome } => {
                 let Some(current) = self.current(&subscription) else { return };
                 current.input(|feed| feed.handle_retried(now, seq, outcome.as_ref().copied().map_err(String::as_str)));
             }
-            Done::Aborted => {}
         }
     }
 
@@ -447,40 +443,53 @@ impl Session {
     /// Takes what the feeds have to say, as far as the socket keeps up.
     fn pump(&mut self) {
         let Some(guest) = &mut self.guest else { return };
-        let (now, outgoing, jobs, end) = (clock::now(), &mut self.outgoing, &mut self.jobs, &mut self.end);
+        let (now, outgoing, running, end) = (clock::now(), &mut self.outgoing, &mut self.jobs, &mut self.end);
         let mut texts = Vec::new();
         for subscription in self.subscriptions.values_mut().filter(|subscription| subscription.is_stirred) {
             let stream = subscription.id.stream.clone();
             let mut notices = Vec::new();
-            let polled = subscription.output(|feed| {
-                let save = feed.poll_save().map(|id| (id, feed.tracker().saved()));
-                while outgoing.takes_events() {
-                    match feed.poll_transmit() {
-                        Some(frame @ FeedFrame::Events(_)) => {
-                            guest.trouble.pass(now, frame.encode(&stream), &mut texts);
-                            texts.drain(..).for_each(|text| outgoing.push(text));
+            let polled = subscription.output(|feed, watch| {
+                let read = loop {
+                    while outgoing.takes_events() {
+                        match feed.poll_transmit() {
+                            Some(frame @ FeedFrame::Events(_)) => {
+                                guest.trouble.pass(now, frame.encode(&stream), &mut texts);
+                                texts.drain(..).for_each(|text| outgoing.push(text));
+                            }
+                            Some(frame) => outgoing.push(frame.encode(&stream)),
+                            None => break,
                         }
-                        Some(frame) => outgoing.push(frame.encode(&stream)),
-                        None => break,
                     }
-                }
+                    let Some(request) = feed.poll_read() else { break None };
+                    match watch.read(request.range, jobs::limit(&request)) {
+                        Some(page) => feed.handle_page(now, request.id, &jobs::page(page)),
+                        None => break Some(request),
+                    }
+                };
+                let save = feed.poll_save().map(|id| (id, feed.tracker().saved()));
                 notices.extend(std::iter::from_fn(|| feed.poll_notice()));
-                let retries: Vec<_> = std::iter::from_fn(|| feed.poll_retry()).take(jobs.room_for_retries()).collect();
-                (save, feed.poll_read(), feed.poll_timeout(), retries)
+                let room = running.room_for_retries();
+                let retries: Vec<_> = std::iter::from_fn(|| feed.poll_retry()).take(room).collect();
+                (save, read, feed.poll_timeout(), retries)
             });
             // What does not fit is taken once something was written.
-            subscription.is_stirred = !outgoing.takes_events() || jobs.room_for_retries() == 0;
+            subscription.is_stirred = !outgoing.takes_events() || running.room_for_retries() == 0;
             let (save, read, due, retries) = polled.unwrap_or_default();
             subscription.due = due;
             if let Some((id, saved)) = save {
-                jobs.save(subscription.id.clone(), subscription.slot().key().clone(), id, crate::hub::to_text(&saved));
+                running.save(
+                    subscription.id.clone(),
+                    subscription.slot().key().clone(),
+                    id,
+                    crate::hub::to_text(&saved),
+                );
             }
             if let Some(request) = read {
-                jobs.read(subscription.id.clone(), request);
+                running.read(subscription.id.clone(), request);
             }
             if let Some(callback) = self.app.hub.retry() {
                 for (seq, attempt) in retries {
-                    jobs.retry(subscription.id.clone(), callback.clone(), seq, attempt);
+                    running.retry(subscription.id.clone(), callback.clone(), seq, attempt);
                 }
             }
             for notice in notices {
@@ -500,13 +509,6 @@ impl Session {
 async fn ordered(guest: &mut Option<Guest>) -> Order {
     match guest {
         Some(guest) => guest.seat.ordered().await,
-        None => std::future::pending().await,
-    }
-}
-
-async fn sleep_until(due: Option<Instant>) {
-    match due {
-        Some(due) => time::sleep(clock::until(due)).await,
         None => std::future::pending().await,
     }
 }

@@ -1,21 +1,17 @@
 //! One stream on one connection.
 
 use ackwire::{base::Instant, deliver::Feed};
-use futures_util::future::AbortHandle;
 use std::sync::Arc;
 
 use super::jobs::SubscriptionId;
-use crate::hub::Slot;
+use crate::{hub::Slot, log::Watch};
 
 /// A feed that this connection has attached. Dropping it detaches it.
 pub(super) struct Subscription {
     pub id: SubscriptionId,
     slot: Arc<Slot>,
     connection: u64,
-    /// Waits for the stream to move.
-    pub watch: AbortHandle,
-    /// Waits for something to be done to the feed from outside.
-    pub stir: AbortHandle,
+    watch: Watch,
     /// When the feed's timer is due.
     pub due: Option<Instant>,
     /// Whether the feed may have something to say.
@@ -23,8 +19,8 @@ pub(super) struct Subscription {
 }
 
 impl Subscription {
-    pub fn new(id: SubscriptionId, slot: Arc<Slot>, connection: u64, watch: AbortHandle, stir: AbortHandle) -> Self {
-        Self { id, slot, connection, watch, stir, due: None, is_stirred: true }
+    pub fn new(id: SubscriptionId, slot: Arc<Slot>, connection: u64, watch: Watch) -> Self {
+        Self { id, slot, connection, watch, due: None, is_stirred: true }
     }
 
     /// Hands the feed an input; `None` if a newer connection has it.
@@ -33,9 +29,16 @@ impl Subscription {
         self.slot.with(self.connection, input)
     }
 
-    /// Takes the feed's outputs; `None` if a newer connection has it.
-    pub fn output<T>(&mut self, output: impl FnOnce(&mut Feed) -> T) -> Option<T> {
-        self.slot.with(self.connection, output)
+    /// Takes the feed's outputs, and hands it what it wants of the stream as far as that is in memory; `None` if a newer
+    /// connection has it.
+    pub fn output<T>(&mut self, output: impl FnOnce(&mut Feed, &Watch) -> T) -> Option<T> {
+        self.slot.with(self.connection, |feed| output(feed, &self.watch))
+    }
+
+    /// Its bell has rung: the stream has moved, or something was done to the feed from outside.
+    pub fn handle_bell(&mut self, now: Instant) {
+        let tail = self.watch.tail();
+        self.input(|feed| tail.into_iter().for_each(|tail| feed.handle_tail(now, crate::hub::tail(tail))));
     }
 
     pub fn slot(&self) -> &Slot {
@@ -45,8 +48,6 @@ impl Subscription {
 
 impl Drop for Subscription {
     fn drop(&mut self) {
-        self.watch.abort();
-        self.stir.abort();
         self.slot.detach(self.connection);
     }
 }

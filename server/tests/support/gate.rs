@@ -3,9 +3,10 @@
 use ackwire::wire::{ConsumerId, EventId, Seq, SeqRange, StreamName};
 use ackwire_server::{
     fault::Fault,
-    log::{Appended, ConsumerKey, Log, LogError, MemoryLog, NewEvent, Page, PageLimit, Retention, Tail},
+    log::{Appended, Bell, ConsumerKey, Log, LogError, MemoryLog, NewEvent, Page, PageLimit, Retention, Tail, Watch},
 };
 use async_trait::async_trait;
+use std::sync::Arc;
 use tokio::sync::watch;
 
 /// What becomes of writes.
@@ -75,8 +76,8 @@ impl Log for GatedLog {
         self.log.find(stream, id).await
     }
 
-    fn watch(&self, stream: &StreamName) -> watch::Receiver<u64> {
-        self.log.watch(stream)
+    fn watch(&self, stream: &StreamName, bell: Arc<dyn Bell>) -> Watch {
+        self.log.watch(stream, bell)
     }
 
     async fn load_consumer(&self, stream: &StreamName, consumer: &ConsumerKey) -> Result<Option<String>, LogError> {

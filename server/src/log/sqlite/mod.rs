@@ -15,10 +15,11 @@ pub use folder::OpenError;
 use ackwire::wire::{ConsumerId, EventId, Seq, SeqRange, StreamName};
 use async_trait::async_trait;
 use std::{path::Path, sync::Arc};
-use tokio::sync::watch;
 
 use self::{folder::Folder, reader::Readers, writer::Writer};
-use super::{Appended, ConsumerKey, Log, LogError, NewEvent, Page, PageLimit, Retention, Tail, watchers::Watchers};
+use super::{
+    Appended, Bell, ConsumerKey, Log, LogError, Moved, NewEvent, Page, PageLimit, Retention, Tail, Watch, Watchers,
+};
 use crate::clock;
 
 /// How many streams one transaction of [`Log::trim`] looks at, so that appends need not wait for all.
@@ -35,7 +36,7 @@ pub struct SqliteLog {
     // before the folder is free for others.
     readers: Arc<Readers>,
     writer: Writer,
-    watchers: Arc<Watchers>,
+    watchers: Watchers,
     retention: Retention,
     _folder: Folder,
 }
@@ -45,7 +46,7 @@ impl SqliteLog {
     pub fn open(folder: &Path, retention: Retention) -> Result<Self, OpenError> {
         let folder = Folder::claim(folder)?;
         let connection = schema::open(&folder)?;
-        let watchers = Arc::new(Watchers::default());
+        let watchers = Watchers::default();
         let writer = Writer::start(connection, folder.path(), watchers.clone())?;
         let readers = Arc::new(Readers::new(&folder));
         Ok(Self { readers, writer, watchers, retention, _folder: folder })
@@ -61,7 +62,8 @@ impl SqliteLog {
                     let Some(mut record) = records::find(connection, stream)? else { continue };
                     if record.trim(connection, &retention, now, TRIM_EVENTS)? {
                         record.save(connection)?;
-                        touched.push(stream.clone());
+                        let before = record.tail.head;
+                        touched.push(Moved { stream: stream.clone(), tail: record.tail, before, entries: Vec::new() });
                         any = true;
                     }
                 }
@@ -81,11 +83,13 @@ impl Log for SqliteLog {
         self.writer
             .submit(move |connection, touched| {
                 let mut record = records::find_or_create(connection, &stream)?;
-                let placed = record.append(connection, &events, now)?;
+                let before = record.tail.head;
+                let (placed, entries) = record.append(connection, &events, now)?;
                 record.trim(connection, &retention, now, TRIM_EVENTS.max(2 * events.len()))?;
                 record.save(connection)?;
-                touched.push(stream.clone());
-                Ok(Appended { epoch: record.tail.epoch, events: placed })
+                let epoch = record.tail.epoch.clone();
+                touched.push(Moved { stream: stream.clone(), tail: record.tail, before, entries });
+                Ok(Appended { epoch, events: placed })
             })
             .await
     }
@@ -97,7 +101,8 @@ impl Log for SqliteLog {
                 let mut record = records::find_or_create(connection, &stream)?;
                 record.tail.ended = true;
                 record.save(connection)?;
-                touched.push(stream.clone());
+                let (tail, before) = (record.tail.clone(), record.tail.head);
+                touched.push(Moved { stream: stream.clone(), tail, before, entries: Vec::new() });
                 Ok(record.tail)
             })
             .await
@@ -117,10 +122,16 @@ impl Log for SqliteLog {
     }
 
     async fn read(&self, stream: &StreamName, range: SeqRange, limit: PageLimit) -> Result<Page, LogError> {
-        let name = stream.clone();
+        let (name, watchers) = (stream.clone(), self.watchers.clone());
         let read = self.readers.run(move |connection| {
+            // Somebody else may have read it while this one waited for its turn.
+            if let Some(page) = watchers.read(&name, range, limit) {
+                return Ok(Some(page));
+            }
             let record = records::find(connection, &name)?;
-            record.map(|record| record.read(connection, range, limit)).transpose()
+            let page = record.map(|record| record.read(connection, range, limit)).transpose()?;
+            page.iter().for_each(|page| watchers.keep(&name, range.after(), page));
+            Ok(page)
         });
         match read.await? {
             Some(page) => Ok(page),
@@ -141,8 +152,8 @@ impl Log for SqliteLog {
             .await
     }
 
-    fn watch(&self, stream: &StreamName) -> watch::Receiver<u64> {
-        self.watchers.watch(stream)
+    fn watch(&self, stream: &StreamName, bell: Arc<dyn Bell>) -> Watch {
+        self.watchers.watch(stream, bell)
     }
 
     async fn load_consumer(&self, stream: &StreamName, consumer: &ConsumerKey) -> Result<Option<String>, LogError> {

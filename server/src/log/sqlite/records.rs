@@ -2,7 +2,7 @@
 
 use ackwire::{
     deliver::Entry,
-    wire::{ConsumerId, Epoch, Event, EventId, Seq, SeqRange, StreamName},
+    wire::{ConsumerId, Epoch, EventId, Seq, SeqRange, StreamName},
 };
 use rusqlite::{Connection, OptionalExtension, Row, Statement, params, types::Type};
 use std::{error::Error, sync::Arc};
@@ -79,16 +79,16 @@ impl Record {
             .map(drop)
     }
 
-    /// Adds the events that are not there yet.
+    /// Adds the events that are not there yet, and returns them, too.
     pub(super) fn append(
         &mut self,
         connection: &Connection,
         events: &[NewEvent],
         now: u64,
-    ) -> Result<Vec<Placed>, Undone> {
+    ) -> Result<(Vec<Placed>, Vec<Arc<Entry>>), Undone> {
         let mut insert = connection
             .prepare_cached("INSERT INTO events (stream, seq, id, stored_at, json) VALUES (?, ?, ?, ?, ?)")?;
-        let mut placed = Vec::with_capacity(events.len());
+        let (mut placed, mut added) = (Vec::with_capacity(events.len()), Vec::with_capacity(events.len()));
         for event in events {
             let id = event.id.clone();
             if let Some(seq) = self.find(connection, &id)? {
@@ -105,8 +105,9 @@ impl Record {
             self.tail.events += 1;
             self.tail.bytes += entry.bytes() as u64;
             placed.push(Placed { id, seq, duplicate: false });
+            added.push(Arc::new(entry));
         }
-        Ok(placed)
+        Ok((placed, added))
     }
 
     pub(super) fn find(&self, connection: &Connection, id: &EventId) -> rusqlite::Result<Option<Seq>> {
@@ -240,10 +241,7 @@ fn entries_of<'a>(
     statement: &'a mut Statement,
     wanted: &[&dyn rusqlite::ToSql],
 ) -> rusqlite::Result<impl Iterator<Item = rusqlite::Result<Entry>> + 'a> {
-    statement.query_map(wanted, |row| {
-        let event: Event = serde_json::from_str(row.get_ref(0)?.as_str()?).map_err(|error| unreadable(0, error))?;
-        Ok(Entry::new(event))
-    })
+    statement.query_map(wanted, |row| Entry::from_json(row.get_ref(0)?.as_str()?).map_err(|error| unreadable(0, error)))
 }
 
 fn subject(consumer: &ConsumerKey) -> &str {

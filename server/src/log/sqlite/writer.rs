@@ -1,16 +1,14 @@
 //! The one thread that writes, and its group commit.
 
-use ackwire::wire::StreamName;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 use std::{
     path::{Path, PathBuf},
-    sync::Arc,
     thread::{self, JoinHandle},
 };
 use tokio::sync::{mpsc, oneshot};
 
 use super::folder::{OpenError, explain};
-use crate::log::{LogError, watchers::Watchers};
+use crate::log::{LogError, Moved, Watchers};
 
 /// Most jobs of one transaction.
 const GROUP: usize = 512;
@@ -46,7 +44,7 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn start(connection: Connection, folder: &Path, watchers: Arc<Watchers>) -> Result<Self, OpenError> {
+    pub(super) fn start(connection: Connection, folder: &Path, watchers: Watchers) -> Result<Self, OpenError> {
         let (jobs, queue) = mpsc::channel(QUEUE);
         let writing = Writing { connection, folder: folder.to_owned(), watchers, is_failing: false };
         let thread = thread::Builder::new().name("log-writer".into()).spawn(move || writing.run(queue));
@@ -56,10 +54,10 @@ impl Writer {
     }
 
     /// Has `work` done, and answers once it is synced. `work` may be done more than once, each time on a log that
-    /// knows nothing of the time before. It names the streams whose watchers are to wake.
+    /// knows nothing of the time before. It tells which streams have moved.
     pub(super) async fn submit<T: Send + 'static>(
         &self,
-        work: impl FnMut(&Connection, &mut Vec<StreamName>) -> Result<T, Undone> + Send + 'static,
+        work: impl FnMut(&Connection, &mut Vec<Moved>) -> Result<T, Undone> + Send + 'static,
     ) -> Result<T, LogError> {
         let (reply, answer) = oneshot::channel();
         let stopped = || LogError::broken("the log is closed");
@@ -83,7 +81,7 @@ impl Drop for Writer {
 /// Something to write, whatever its result.
 trait Job: Send {
     /// Does it, and keeps its result. An error means that the database failed.
-    fn run(&mut self, transaction: &mut Transaction, touched: &mut Vec<StreamName>) -> rusqlite::Result<()>;
+    fn run(&mut self, transaction: &mut Transaction, touched: &mut Vec<Moved>) -> rusqlite::Result<()>;
     /// Answers: with the result that was kept, or with why there is none.
     fn settle(self: Box<Self>, committed: Result<(), LogError>);
 }
@@ -97,9 +95,9 @@ struct Task<T, W> {
 impl<T, W> Job for Task<T, W>
 where
     T: Send,
-    W: FnMut(&Connection, &mut Vec<StreamName>) -> Result<T, Undone> + Send,
+    W: FnMut(&Connection, &mut Vec<Moved>) -> Result<T, Undone> + Send,
 {
-    fn run(&mut self, transaction: &mut Transaction, touched: &mut Vec<StreamName>) -> rusqlite::Result<()> {
+    fn run(&mut self, transaction: &mut Transaction, touched: &mut Vec<Moved>) -> rusqlite::Result<()> {
         // Undone when dropped without a commit.
         let savepoint = transaction.savepoint()?;
         self.result = Some(match (self.work)(&savepoint, touched) {
@@ -125,7 +123,7 @@ where
 struct Writing {
     connection: Connection,
     folder: PathBuf,
-    watchers: Arc<Watchers>,
+    watchers: Watchers,
     /// Whether the last transaction failed.
     is_failing: bool,
 }
@@ -168,7 +166,7 @@ impl Writing {
             job.run(&mut transaction, &mut touched)?;
         }
         transaction.commit()?;
-        touched.iter().for_each(|stream| self.watchers.wake(stream));
+        touched.into_iter().for_each(|moved| self.watchers.publish(moved));
         Ok(())
     }
 }
