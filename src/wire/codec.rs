@@ -215,3 +215,31 @@ fn without_text(said: &str) -> String {
         None => said.to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What the sender of a frame is told, and the log.
+    fn refused(text: &str) -> String {
+        decode_client(text).map(drop).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn aw_conn_3_what_is_said_of_a_frame_repeats_none_of_its_texts() {
+        let told = refused(r#"{"type":"ack","stream":"s","epoch":"e","upto":"to\"k\"en"}"#);
+        assert_eq!(told, r#"invalid `ack` frame: `upto`: invalid type: string "…", expected u64 at line 1 column 57"#);
+        for status in ["token", r#"to\"ken"#, r#"\"token"#] {
+            let told = refused(&format!(r#"{{"type":"event_confirmation","event_id":"a","status":"{status}"}}"#));
+            let expected = "`status`: unknown variant, expected `confirmed` or `failed`";
+            assert!(told.contains(expected) && !told.contains("to") && !told.contains("ken"), "{told}");
+        }
+    }
+
+    #[test]
+    fn a_text_begins_and_ends_with_the_outermost_quotes() {
+        assert_eq!(without_text(r#"a "b" c "d" e"#), r#"a "…" e"#);
+        assert_eq!(without_text(r#"only "one"#), r#"only "one"#);
+        assert_eq!(without_text("none"), "none");
+    }
+}

@@ -129,6 +129,12 @@ mod tests {
     }
 
     #[test]
+    fn its_attempt_is_written_unless_it_is_the_first() {
+        let attempt = |attempt| serde_json::to_value(Event { attempt, ..event() }).unwrap().get("attempt").cloned();
+        assert_eq!([1, 2].map(attempt), [None, Some(2.into())]);
+    }
+
+    #[test]
     fn its_bytes_are_those_of_its_texts_and_a_constant() {
         let mut event = event();
         assert_eq!(event.wire_bytes(), 64 + "a".len() + "t".len() + r#"{"x":1}"#.len() + "run".len() + "r".len() + 6);

@@ -12,6 +12,9 @@ use ackwire::wire::{
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+/// What wants to be polled more often than this never comes to rest: its test fails instead of hanging.
+const MOST_TURNS: u32 = 100_000;
+
 pub struct Bench {
     pub feed: Feed,
     pub now: Instant,
@@ -22,6 +25,7 @@ pub struct Bench {
     pub window: Window,
     pub filter: Option<Filter>,
     pub also: Vec<(u64, u64)>,
+    turns: u32,
 }
 
 pub fn seq(n: u64) -> Seq {
@@ -75,6 +79,7 @@ impl Bench {
             window: Window::default(),
             filter: None,
             also: Vec::new(),
+            turns: 0,
         };
         bench.log_events(1..=events);
         bench
@@ -199,6 +204,7 @@ impl Bench {
     pub fn wait_ms(&mut self, millis: u64) -> Vec<(u64, String)> {
         let (start, end) = (self.now, self.now + Duration::from_millis(millis));
         let mut sent = Vec::new();
+        self.turn();
         while let Some(due) = self.feed.poll_timeout().filter(|due| *due <= end) {
             self.now = due.max(self.now);
             self.feed.handle_timeout(self.now);
@@ -233,10 +239,17 @@ impl Bench {
         }
     }
 
+    /// Counts one more of what a test may wait for in a loop.
+    pub fn turn(&mut self) {
+        self.turns += 1;
+        assert!(self.turns < MOST_TURNS, "it never comes to rest");
+    }
+
     /// Everything that the feed has to say.
     pub fn drain(&mut self) -> Vec<String> {
         let mut sent = Vec::new();
         loop {
+            self.turn();
             if let Some(save) = self.feed.poll_save() {
                 self.feed.handle_saved(save);
             }

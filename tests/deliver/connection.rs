@@ -32,8 +32,10 @@ impl Line {
 
     fn wait(&mut self, millis: u64) -> Vec<(u64, String)> {
         let (start, end) = (self.now, self.now + Duration::from_millis(millis));
-        let mut done = Vec::new();
+        let (mut done, mut fired) = (Vec::new(), 0);
         while let Some(due) = self.connection.poll_timeout().filter(|due| *due <= end) {
+            fired += 1;
+            assert!(fired < 1_000, "it never comes to rest");
             self.now = due.max(self.now);
             self.connection.handle_timeout(self.now);
             let actions = self.drain();
@@ -117,6 +119,11 @@ fn aw_heart_the_server_pings_and_notices_a_dead_peer() {
     for _ in 0..5 {
         assert_eq!(answering.wait(25_000), [(25_000, "send Ping".to_owned())]);
         answering.say(r#"{"type":"pong"}"#);
+    }
+    let mut answering_below = Line::open(None);
+    for _ in 0..5 {
+        assert_eq!(answering_below.wait(25_000), [(25_000, "send Ping".to_owned())]);
+        answering_below.connection.handle_sign_of_life(answering_below.now);
     }
     // A server that is busy sending notices it, too.
     let mut busy = Line::open(None);

@@ -10,6 +10,7 @@ use ackwire::wire::{Ack, Confirm, From, ServerFrame, Subscribe};
 impl Bench {
     /// Time passes and the timer fires, and nothing is drained yet.
     fn timer_fires(&mut self) {
+        self.turn();
         self.now = self.feed.poll_timeout().expect("a timer runs").max(self.now);
         self.feed.handle_timeout(self.now);
     }
@@ -311,4 +312,16 @@ fn a_nack_of_what_expired_says_so_again_and_of_what_was_compacted_that() {
     bench.compact(2);
     assert_eq!(bench.next(), ["lost (1,2] compacted"]);
     assert_eq!(bench.nack(2, 1), ["lost (1,2] compacted"], "2 is the oldest that the log may hold");
+}
+
+#[test]
+fn what_was_covered_meanwhile_is_not_covered_again() {
+    let mut bench = Bench::new(0);
+    bench.filter = Some(ackwire::wire::Filter { types: Some(vec!["odd".parse().unwrap()]), ..Default::default() });
+    bench.subscribe(From::Start);
+    assert_eq!(bench.append([2]), [""; 0], "an event may follow soon, and cover this one");
+    bench.log_moves([3]);
+    bench.compact(3);
+    assert_eq!(bench.drain(), ["events (0,2]", "lost (2,3] compacted"]);
+    assert_eq!(bench.wait_ms(1_500), []);
 }

@@ -106,6 +106,16 @@ fn a_repeat_that_fails_has_the_deadline_of_its_retry_alone() {
 }
 
 #[test]
+fn what_the_handler_gives_up_after_the_deadline_is_not_retried() {
+    let mut bench = Bench::new(1);
+    bench.subscribe(From::Start);
+    bench.wait_ms(30_000);
+    assert_eq!(bench.state(1), State::Timeout);
+    assert_eq!(bench.nack_with(1, 1, false), ["lost (0,1] failed"]);
+    assert_eq!(bench.state(1), State::Dead);
+}
+
+#[test]
 fn what_the_handler_said_after_the_deadline_is_kept() {
     let mut bench = Bench::new(1);
     bench.subscribe(From::Start);
@@ -202,6 +212,15 @@ fn a_nack_of_what_the_log_has_lost_is_answered_with_lost_again() {
     assert_eq!(bench.nack(2, 1), ["lost (1,2] compacted"]);
     bench.ack(3);
     assert_eq!(bench.state(2), State::Skipped);
+}
+
+#[test]
+fn what_was_passed_over_and_is_sent_after_all_is_retried() {
+    let mut bench = Bench::new(2);
+    assert_eq!(bench.subscribe(From::Now), ["subscribed after 2"]);
+    assert_eq!(bench.subscribe(From::Start), ["subscribed after 0", "events (0,2] 1 2"]);
+    assert_eq!(bench.nack(2, 1), [""; 0], "it is not lost: it is on its way");
+    assert_eq!(bench.next(), ["events (1,2] 2#2"]);
 }
 
 #[test]

@@ -138,8 +138,10 @@ impl Bench {
     /// Time passes, timer by timer.
     pub fn wait(&mut self, millis: u64) -> Vec<String> {
         let end = self.now + Duration::from_millis(millis);
-        let mut out = Vec::new();
+        let (mut out, mut fired) = (Vec::new(), 0);
         while let Some(due) = self.session.poll_timeout().filter(|due| *due <= end) {
+            fired += 1;
+            assert!(fired < 10_000, "it never comes to rest");
             self.now = due.max(self.now);
             self.session.handle_timeout(self.now);
             out.extend(self.drain());
