@@ -138,4 +138,13 @@ mod tests {
         assert_eq!(checkpoint.streams.len(), Checkpoint::MAX_STREAMS);
         assert_eq!(checkpoint.streams[0].stream.as_str(), "s5");
     }
+
+    #[test]
+    fn so_is_what_is_read() {
+        let ranges = |count: usize| (0..count).map(|n| format!(" {}-{}", 2 * n, 2 * n + 1)).collect::<String>();
+        let lines = (0..=Checkpoint::MAX_STREAMS).map(|n| format!("s{n} e 0{}\n", ranges(MAX_RANGES + 1)));
+        let read = Checkpoint::from_text(&lines.collect::<String>());
+        assert_eq!(read.streams.len(), Checkpoint::MAX_STREAMS);
+        assert!(read.streams.iter().all(|entry| entry.also.len() == MAX_RANGES));
+    }
 }

@@ -234,6 +234,31 @@ test("what was published before the connection is sent once there is one", async
   assert.deepEqual(event.meta, { run_id: "r" });
 });
 
+test("a filter lets pass what has a wanted type and every wanted piece of meta", async (t) => {
+  const { server, page } = await begin(t);
+  const run = 'run "1"';
+  await server.post("s", [
+    { id: "e-1", type: "wanted", data: 1, meta: { run, part: "a" } },
+    { id: "e-2", type: "other", data: 2, meta: { run, part: "a" } },
+    { id: "e-3", type: "wanted", data: 3, meta: { run } },
+    { id: "e-4", type: "wanted", data: 4, meta: { run: "run 2", part: "a" } },
+    { id: "e-5", type: "also_wanted", data: 5, meta: { run, part: "a", more: "b" } },
+  ]);
+  const seen = await page.run(
+    (run) =>
+      new Promise((resolve) => {
+        const seen = [];
+        const filter = { types: ["wanted", "also_wanted"], meta: { run, part: "a" } };
+        fixture.client.subscribe("s", { filter }).handle("*", ({ data }) => {
+          seen.push(data);
+          if (data === 5) resolve(seen);
+        });
+      }),
+    run,
+  );
+  assert.deepEqual(seen, [1, 5]);
+});
+
 test("ten thousand replayed events do not starve the page", async (t) => {
   const { server, page } = await begin(t);
   for (let from = 1; from <= 10_000; from += 500) {
