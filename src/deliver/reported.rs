@@ -33,9 +33,4 @@ impl Reported {
         self.delivered = self.delivered.max(delivered);
         self.received = self.received.max(received).max(self.delivered);
     }
-
-    /// Nothing beyond the end of a log that has lost its tail.
-    pub(super) fn within(self, head: Seq) -> Self {
-        Self { received: self.received.min(head), delivered: self.delivered.min(head) }
-    }
 }

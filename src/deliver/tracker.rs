@@ -218,7 +218,6 @@ impl Tracker {
         self.recent.retain(|confirmation| confirmation.seq <= head);
         self.dead_letters.retain(|letter| letter.seq <= head);
         self.sent_upto = self.sent_upto.min(head);
-        self.reported = self.reported.within(head);
         self.dirty = true;
     }
 
