@@ -1,7 +1,7 @@
 //! What a client that misbehaves can make a feed remember.
 
 use super::bench::{Bench, event, position, range};
-use ackwire::deliver::{Config, MAX_ERRORS, MAX_EXCEPTIONS, MAX_RECENT, MAX_RESENDS, MAX_SETTLED};
+use ackwire::deliver::{Config, Entry, MAX_ERRORS, MAX_EXCEPTIONS, MAX_RECENT, MAX_RESENDS, MAX_SETTLED};
 use ackwire::wire::{From, Resend, Window};
 
 #[test]
@@ -81,4 +81,27 @@ fn confirmations_by_others_are_remembered_up_to_their_bound() {
     let saved = serde_json::to_value(bench.feed.tracker().saved()).unwrap();
     assert_eq!(saved["vouched"].as_array().unwrap().len(), MAX_EXCEPTIONS);
     assert_eq!(saved["settled"].as_array().unwrap().len() as u64, events / 2, "nothing confirmed is forgotten");
+}
+
+#[test]
+fn what_is_on_its_way_is_told() {
+    let mut bench = Bench::new(4);
+    assert_eq!((bench.feed.outstanding_bytes(), bench.feed.resends()), (0, 0));
+    bench.subscribe(From::Start);
+    bench.ack(1);
+    let bytes = |n| Entry::new(event(n)).bytes() as u64;
+    assert_eq!(bench.feed.outstanding_bytes(), [2, 3, 4].map(bytes).iter().sum::<u64>());
+    let (stream, epoch) = (bench.feed.stream().clone(), bench.feed.tracker().epoch().clone());
+    let ranges = vec![range((1, 2)), range((3, 4))];
+    bench.feed.handle_resend(&Resend { stream, epoch, ranges }).unwrap();
+    assert_eq!(bench.feed.resends(), 2);
+    assert_eq!(bench.drain(), ["events (1,2] 2", "events (3,4] 4"]);
+    assert_eq!(bench.feed.resends(), 0);
+}
+
+#[test]
+fn an_entry_is_read_as_it_was_written() {
+    let (written, read) = (Entry::new(event(7)), Entry::from_json(Entry::new(event(7)).json()).unwrap());
+    assert_eq!((read.json(), read.event()), (written.json(), written.event()));
+    assert!(Entry::from_json("{}").is_err());
 }

@@ -1,7 +1,7 @@
 //! What a session counts.
 
 use super::bench::{Bench, config, of_tomorrow, pong, stream};
-use ackwire::receive::{Checkpoint, Counters, Session, SubscriptionStats};
+use ackwire::receive::{Checkpoint, Counters, Footprint, Session, SubscribeOptions, SubscriptionStats};
 use ackwire::wire::EventId;
 use serde_json::json;
 
@@ -117,4 +117,26 @@ fn what_waits_for_its_answer_is_counted() {
 fn a_session_shows_its_connection_to_whoever_debugs() {
     let session: Session<()> = Session::new(config(), Checkpoint::default(), 1);
     assert!(format!("{session:?}").starts_with("Session { link: Link { phase: Idle"), "{session:?}");
+}
+
+#[test]
+fn what_a_stream_keeps_in_memory_is_told() {
+    let mut bench = Bench::new();
+    let footprint = |bench: &Bench| bench.session.footprint(bench.stream).unwrap();
+    assert_eq!(footprint(&bench), Footprint::default());
+    bench.events(0, 3, &[1, 2, 3]);
+    bench.batch(bench.socket, "s", (0, 1, true), &[(1, 5, 1)]);
+    bench.events(4, 5, &[5]);
+    bench.events(6, 7, &[7]);
+    bench.frame(json!({ "type": "lost", "stream": "s", "after": 8, "upto": 9, "reason": "failed" }));
+    bench.frame(json!({ "type": "lost", "stream": "s", "after": 10, "upto": 11, "reason": "failed" }));
+    let expected = Footprint { ids: 3, held_frames: 4, failed_ahead: 2, ahead: 0, requeued: 1 };
+    assert_eq!(footprint(&bench), expected);
+
+    let kept = Checkpoint::from_text("s e1 2 3-4 5-6 7-9\n");
+    let mut again = Bench { session: Session::new(config(), kept, 1), ..Bench::new() };
+    again.stream = again.session.subscribe(again.now, SubscribeOptions::new(stream("s"))).unwrap();
+    again.session.connect(again.now);
+    again.up();
+    assert_eq!(footprint(&again), Footprint { ahead: 3, ..Footprint::default() });
 }
