@@ -12,7 +12,7 @@ use crate::{
     alerts::Thresholds,
     auth::{Auth, Expected},
     limits::{Limits, MAX_RETRIES, span},
-    log::Retention,
+    log::{RedisSettings, RedisUrl, RedisUrlError, Retention},
     origins::Origins,
     peers::PeerFrom,
 };
@@ -37,13 +37,18 @@ pub struct Config {
     #[arg(long, env = "ACKWIRE_DEV")]
     pub dev: bool,
 
-    /// What keeps the events
-    #[arg(long, env = "ACKWIRE_LOG", value_enum, default_value_t = LogKind::Sqlite)]
-    pub log: LogKind,
+    /// What keeps the events: sqlite (one file), memory (gone at the end), or the URL of a Redis that several servers
+    /// share, redis://user:password@host:6379/0 (rediss for TLS; redis-cluster, redis-sentinel: see the documentation)
+    #[arg(long, env = "ACKWIRE_LOG", default_value = "sqlite", hide_env_values = true)]
+    pub log: LogChoice,
 
     /// Folder of the SQLite log; made if it is not there
     #[arg(long, env = "ACKWIRE_DATA", default_value = "./data")]
     pub data: PathBuf,
+
+    /// How a log in Redis is used.
+    #[command(flatten)]
+    pub redis: Redis,
 
     /// What is kept of the past.
     #[command(flatten)]
@@ -97,12 +102,44 @@ pub struct Config {
 }
 
 /// What keeps the events.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Debug)]
 pub enum LogKind {
     /// One file in the data folder, synced before a producer is answered.
     Sqlite,
     /// The process; gone at its end.
     Memory,
+    /// A Redis, which other servers may share.
+    Redis(RedisSettings),
+}
+
+/// What keeps the events, as it was written. It may have a password in it, which is not shown.
+#[derive(Clone)]
+pub struct LogChoice(String);
+
+impl From<&str> for LogChoice {
+    fn from(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+}
+
+impl std::fmt::Debug for LogChoice {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.0.parse::<RedisUrl>() {
+            Ok(url) => url.fmt(f),
+            Err(_) => f.write_str("…"),
+        }
+    }
+}
+
+/// How a log in Redis is used, as flags.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Redis")]
+pub struct Redis {
+    /// How many replicas must have an event before its producer is answered (0 to 10); fewer is an error, and to be tried
+    /// again
+    #[arg(long = "redis-replicas", env = "ACKWIRE_REDIS_REPLICAS", default_value_t = 0,
+        value_parser = clap::value_parser!(u32).range(0..=10))]
+    pub replicas: u32,
 }
 
 /// Form of the server's own log lines.
@@ -235,6 +272,9 @@ pub enum ConfigError {
          leave out --bind, or configure tokens instead of --dev"
     )]
     DevelopmentInPublic(IpAddr),
+    /// Nothing that keeps events.
+    #[error("--log (ACKWIRE_LOG): sqlite, memory, or the URL of a Redis: {0}")]
+    NoLog(String),
     /// A secret that can be guessed.
     #[error("--jwt-secret has {0} bytes and needs at least {MIN_SECRET_BYTES}: make one with `openssl rand -hex 32`")]
     WeakSecret(usize),
@@ -252,6 +292,18 @@ impl Config {
     /// Where to listen.
     pub fn address(&self) -> SocketAddr {
         SocketAddr::new(self.bind, self.port)
+    }
+
+    /// What keeps the events. Fails if it names nothing that does.
+    pub fn log_kind(&self) -> Result<LogKind, ConfigError> {
+        match self.log.0.as_str() {
+            "sqlite" => Ok(LogKind::Sqlite),
+            "memory" => Ok(LogKind::Memory),
+            url => {
+                let url = url.parse().map_err(|error: RedisUrlError| ConfigError::NoLog(error.to_string()))?;
+                Ok(LogKind::Redis(RedisSettings { url, replicas: self.redis.replicas }))
+            }
+        }
     }
 
     /// Who decides about tokens. Fails if the settings do not go together.

@@ -6,7 +6,7 @@ mod stderr;
 
 use ackwire_server::{
     config::{Config, LogFormat, LogKind},
-    log::{Log, MemoryLog, SqliteLog},
+    log::{Log, MemoryLog, RedisLog, SqliteLog},
     run,
     shutdown::Signals,
 };
@@ -63,9 +63,10 @@ async fn serve(config: Config) -> Result<(), Box<dyn Error>> {
     // Before anything is touched: settings that cannot work.
     config.auth()?;
     config.check_address(config.bind)?;
-    let log: Arc<dyn Log> = match config.log {
+    let log: Arc<dyn Log> = match config.log_kind()? {
         LogKind::Memory => Arc::new(MemoryLog::new(config.retention()).with_max_streams(config.limits.max_streams)),
         LogKind::Sqlite => Arc::new(SqliteLog::open(&config.data, config.retention())?),
+        LogKind::Redis(settings) => Arc::new(RedisLog::new(settings, config.retention())),
     };
     let address = config.address();
     let listener = TcpListener::bind(address).await.map_err(|error| {

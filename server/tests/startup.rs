@@ -33,14 +33,18 @@ fn assert_says(text: &str, pieces: &[&str]) {
 fn settings_that_cannot_work_are_named() {
     let folder = tempfile::tempdir().unwrap();
     let secret = "0123456789abcdef0123456789abcdef";
-    let cases: [(&[&str], &[&str]); 12] = [
+    let cases: [(&[&str], &[&str]); 13] = [
         (&[], &["--jwt-secret", "ACKWIRE_JWT_SECRET", "--dev"]),
         (&["--dev", "--bind", "0.0.0.0"], &["--dev", "loopback", "0.0.0.0", "--bind"]),
         (&["--dev", "--jwt-secret", secret], &["--dev", "--jwt-secret"]),
         (&["--jwt-secret", "short"], &["--jwt-secret", "5 bytes", "32", "openssl"]),
         (&["--jwt-public-key", "none.pem"], &["--jwt-public-key", "none.pem", "No such file"]),
         (&["--dev", "--port", "65536"], &["--port", "65536"]),
-        (&["--dev", "--log", "redis"], &["--log", "redis", "sqlite", "memory"]),
+        (&["--dev", "--log", "redis"], &["--log", "redis://", "sqlite", "memory"]),
+        (
+            &["--dev", "--log", "redis://ada:0123456789abcdef0123456789abcdef@a/b"],
+            &["--log", "database", "redis://host"],
+        ),
         (&["--dev", "--heartbeat", "1ms"], &["--heartbeat", "100ms"]),
         (&["--dev", "--hello-deadline", "soon"], &["--hello-deadline", "soon", "10s"]),
         (&["--dev", "--max-frame-bytes", "10"], &["--max-frame-bytes", "10", "1024"]),

@@ -250,7 +250,7 @@ impl Stream {
         let first = index(range.after()).min(last);
         let (entries, cut) = Page::gather(self.entries.range(first..last).map(|stored| &stored.entry), limit);
         let upto = cut.unwrap_or(range.upto().min(self.head()).max(range.after()));
-        Page { epoch: self.epoch.clone(), entries, upto, oldest: self.oldest() }
+        Page { epoch: self.epoch.clone(), entries, upto, oldest: self.oldest(), compacted: Vec::new() }
     }
 
     /// How it has moved since its head was at `before`.

@@ -1,16 +1,19 @@
 //! Where events live: one ordered log for each stream, and what each consumer has confirmed of it.
 //!
 //! [`Log`] is what the rest of the server knows. [`MemoryLog`] keeps everything in the process and forgets it at its
-//! end; [`SqliteLog`] keeps everything in one file. Both pass `tests/log_conformance.rs`.
+//! end; [`SqliteLog`] keeps everything in one file; [`RedisLog`] keeps everything in a Redis that many servers share. All
+//! of them pass `tests/log_conformance.rs`.
 
 mod error;
 mod memory;
+mod redis;
 mod retention;
 mod sqlite;
 mod watch;
 
 pub use error::LogError;
 pub use memory::MemoryLog;
+pub use redis::{RedisLog, RedisSettings, RedisUrl, RedisUrlError};
 pub use retention::Retention;
 pub use sqlite::{OpenError, SqliteLog};
 pub use watch::{Bell, Moved, Watch, Watchers};
@@ -29,7 +32,8 @@ use crate::clock;
 /// A store of streams.
 ///
 /// Every method may be called by many tasks at once. What a method has answered survives a crash as far as the
-/// implementation is durable at all; an error means that nothing of the call was kept.
+/// implementation is durable at all; an error means that nothing of the call was kept, or, where the log is behind a
+/// network, that nobody knows: the same call may be made again, events are known by their ids.
 #[async_trait]
 pub trait Log: Send + Sync + 'static {
     /// Appends all of `events`, or none; durable before it returns. An event whose id the stream has already, or that
@@ -61,7 +65,7 @@ pub trait Log: Send + Sync + 'static {
     /// What [`Log::save_consumers`] kept for this consumer.
     async fn load_consumer(&self, stream: &StreamName, consumer: &ConsumerKey) -> Result<Option<String>, LogError>;
 
-    /// Keeps an opaque text for each consumer, all or none, durable before it returns.
+    /// Keeps an opaque text for each consumer, durable before it returns; after an error perhaps of some.
     async fn save_consumers(&self, saves: Vec<(StreamName, ConsumerKey, String)>) -> Result<(), LogError>;
 
     /// Every consumer of the stream, in the order of their keys, at most
@@ -202,6 +206,9 @@ pub struct Page {
     pub upto: Seq,
     /// As in [`Tail::oldest`]: what lies before was trimmed.
     pub oldest: Seq,
+    /// Where events may have been that the log has lost, from the range's start up to `upto`: ascending, disjoint, without
+    /// listed events. A log that can lose events keeps such a range in mind and gives none of its seqs again.
+    pub compacted: Vec<SeqRange>,
 }
 
 impl Page {

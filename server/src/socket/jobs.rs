@@ -148,9 +148,8 @@ pub(super) fn limit(request: &ReadRequest) -> PageLimit {
 
 /// A page of the log, in the words of the core.
 pub(super) fn page(page: log::Page) -> Page {
-    let log::Page { epoch, entries, upto, oldest } = page;
-    // Retention trims a stream from its beginning; nothing takes events out of the middle.
-    Page { epoch, entries, upto, oldest, compacted: Vec::new() }
+    let log::Page { epoch, entries, upto, oldest, compacted } = page;
+    Page { epoch, entries, upto, oldest, compacted }
 }
 
 #[cfg(test)]

@@ -6,6 +6,8 @@ pub mod disk;
 pub mod gate;
 pub mod program;
 pub mod raw;
+pub mod redis;
+pub mod run;
 pub mod token;
 
 use ackwire_server::{
@@ -109,7 +111,11 @@ pub async fn until_metric(server: &Server, name: &str, wanted: impl Fn(usize) ->
 
 /// The status and the JSON of the answer.
 pub async fn answer(request: RequestBuilder) -> (StatusCode, Value) {
-    let response = request.send().await.unwrap();
+    answer_of(request.send().await.unwrap()).await
+}
+
+/// The same of an answer that has come.
+pub async fn answer_of(response: Response) -> (StatusCode, Value) {
     let (status, text) = (response.status(), response.text().await.unwrap());
     let json = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{status} without JSON ({error}): {text}"));
     (status, json)

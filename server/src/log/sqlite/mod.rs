@@ -137,7 +137,7 @@ impl Log for SqliteLog {
             Some(page) => Ok(page),
             None => {
                 let Tail { epoch, oldest, .. } = self.tail(stream).await?;
-                Ok(Page { epoch, entries: Vec::new(), upto: range.after(), oldest })
+                Ok(Page { epoch, entries: Vec::new(), upto: range.after(), oldest, compacted: Vec::new() })
             }
         }
     }

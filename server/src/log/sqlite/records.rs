@@ -135,7 +135,7 @@ impl Record {
             }
             entries.push(Arc::new(entry));
         }
-        Ok(Page { epoch: self.tail.epoch.clone(), entries, upto, oldest: self.tail.oldest })
+        Ok(Page { epoch: self.tail.epoch.clone(), entries, upto, oldest: self.tail.oldest, compacted: Vec::new() })
     }
 
     /// Lets go what exceeds the retention, `most` events at a time; whether there was any. The row is not saved yet.

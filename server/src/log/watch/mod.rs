@@ -118,6 +118,16 @@ impl Watchers {
         lock(&self.find(stream)?.recent).read(range, limit)
     }
 
+    /// Where those who watch the stream know it to stand, if they know; `None` if nobody watches it.
+    pub(super) fn known(&self, stream: &StreamName) -> Option<Option<Tail>> {
+        self.find(stream).map(|channel| lock(&channel.recent).tail().cloned())
+    }
+
+    /// Every stream that somebody watches.
+    pub(super) fn streams(&self) -> Vec<StreamName> {
+        lock(&self.0.channels).keys().cloned().collect()
+    }
+
     fn find(&self, stream: &StreamName) -> Option<Arc<Channel>> {
         lock(&self.0.channels).get(stream).cloned()
     }

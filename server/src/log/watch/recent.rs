@@ -13,7 +13,7 @@ use super::Moved;
 use crate::log::{Page, PageLimit, Tail};
 
 /// Invariants: `newest` is all that the log has of `(newest_after, head]`; without a tail it is empty. All pages are of the
-/// tail's epoch, and nothing in them was trimmed.
+/// tail's epoch, and nothing in them was trimmed or is missing.
 #[derive(Default)]
 pub(super) struct Recent {
     tail: Option<Tail>,
@@ -49,7 +49,14 @@ impl Recent {
     pub fn keep(&mut self, after: Seq, page: &Page) -> bool {
         let is_current = |tail: &Tail| tail.epoch == page.epoch && tail.oldest == page.oldest;
         let is_known = self.tail.as_ref().is_some_and(|tail| !is_current(tail) || after >= self.newest_after);
-        if is_known || page.entries.is_empty() || after < page.oldest.before() || self.pages.contains_key(&after) {
+        // A page in which something is missing is read from the log each time.
+        let is_whole = page.compacted.is_empty();
+        if is_known
+            || !is_whole
+            || page.entries.is_empty()
+            || after < page.oldest.before()
+            || self.pages.contains_key(&after)
+        {
             return false;
         }
         self.pages.insert(after, page.clone());
@@ -64,14 +71,14 @@ impl Recent {
             let wanted = self.newest.range(first..).take_while(|entry| entry.event().seq <= range.upto());
             let (entries, cut) = Page::gather(wanted, limit);
             let upto = cut.unwrap_or(range.upto().min(tail.head).max(range.after()));
-            return Some(Page { epoch: tail.epoch.clone(), entries, upto, oldest: tail.oldest });
+            return Some(Page { epoch: tail.epoch.clone(), entries, upto, oldest: tail.oldest, compacted: Vec::new() });
         }
         let (_, page) = self.pages.range(..=range.after()).next_back().filter(|(_, page)| page.upto > range.after())?;
         let first = page.entries.partition_point(|entry| entry.event().seq <= range.after());
         let wanted = page.entries[first..].iter().take_while(|entry| entry.event().seq <= range.upto());
         let (entries, cut) = Page::gather(wanted, limit);
         let upto = cut.unwrap_or(range.upto().min(page.upto));
-        Some(Page { epoch: page.epoch.clone(), entries, upto, oldest: page.oldest })
+        Some(Page { epoch: page.epoch.clone(), entries, upto, oldest: page.oldest, compacted: Vec::new() })
     }
 
     /// Lets the oldest of the newest events go.

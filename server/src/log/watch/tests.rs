@@ -34,7 +34,7 @@ fn moved(tail: Tail, entries: Vec<Arc<Entry>>) -> Moved {
 
 fn page(epoch: &str, oldest: u64, entries: Vec<Arc<Entry>>) -> Page {
     let upto = entries.last().unwrap().event().seq;
-    Page { epoch: Epoch::new(epoch).unwrap(), oldest: seq(oldest), entries, upto }
+    Page { epoch: Epoch::new(epoch).unwrap(), oldest: seq(oldest), entries, upto, compacted: Vec::new() }
 }
 
 fn seqs(page: Option<Page>) -> Option<(Vec<u64>, u64)> {
