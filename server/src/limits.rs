@@ -48,6 +48,9 @@ pub const MAX_CONSUMERS: usize = 10_000;
 /// Most streams of a consumer that are looked at for one answer.
 pub const MAX_STREAMS_OF_CONSUMER: usize = 10_000;
 
+/// Most events of a consumer that are looked at for a list: what lies beyond waits until the first of them are settled.
+pub const MAX_LOOKED_AT: usize = 10_000;
+
 /// Peers whose handshakes are counted at a time; the one that made none for longest is forgotten first.
 pub const MAX_PEERS: usize = 16_384;
 

@@ -3,15 +3,16 @@
 mod support;
 
 use ackwire::{
+    base::Instant,
     deliver,
-    wire::{SUBPROTOCOL, StreamName},
+    wire::{Ack, From, Position, SUBPROTOCOL, Seq, SeqRange, StreamName, Subscribe, Window},
 };
 use ackwire_server::{
     alerts::Thresholds,
     config::Config,
-    hub::{Hub, OpenError},
-    limits::{Limits, MAX_FEED_FRAMES, MAX_PUBLISHES, MAX_WAITING_FRAMES},
-    log::{ConsumerKey, MemoryLog, Retention},
+    hub::{Hub, Listing, OpenError, Selection},
+    limits::{Limits, MAX_FEED_FRAMES, MAX_LOOKED_AT, MAX_PUBLISHES, MAX_WAITING_FRAMES},
+    log::{Bell, ConsumerKey, MemoryLog, NewEvent, Retention},
     monitor::Monitor,
 };
 use clap::Parser;
@@ -47,6 +48,13 @@ fn key(consumer: &str) -> ConsumerKey {
 
 fn stream(name: &str) -> StreamName {
     name.parse().unwrap()
+}
+
+/// Who need not be told that something was done to a feed.
+struct Nobody;
+
+impl Bell for Nobody {
+    fn ring(&self) {}
 }
 
 #[tokio::test]
@@ -193,4 +201,45 @@ async fn consumers_that_cannot_be_saved_are_bounded_too() {
     assert_eq!(late.next("error").await["code"], "too_many_requests");
     log.set(Gate::Open);
     until_metric(&server, "ackwire_feeds", |feeds| feeds == 0).await;
+}
+
+/// For a list, so many events of a consumer are looked at: in one piece, and told apart by holes.
+#[tokio::test]
+async fn a_list_looks_at_so_many_events_of_a_consumer() {
+    let most = MAX_LOOKED_AT as u64;
+    for has_holes in [false, true] {
+        let hub = hub(&[]);
+        let (stream, connection, now) = (stream("run:1"), 1, Instant::from_millis(1));
+        let wanted = if has_holes { 2 * most + 1 } else { most + 1 };
+        let event = |n: u64| NewEvent {
+            id: n.to_string().parse().unwrap(),
+            event_type: "t".parse().unwrap(),
+            time: 0,
+            data: serde_json::value::RawValue::NULL.to_owned(),
+            priority: Default::default(),
+            meta: (n == wanted).then(|| ("run_id".to_owned(), "wanted".to_owned())).into_iter().collect(),
+            deadline_ms: None,
+            retries: None,
+        };
+        hub.log().append(&stream, (1..=wanted).map(event).collect()).await.unwrap();
+        let (slot, tail) = hub.open(&stream, &key("tab")).await.unwrap();
+        let epoch = tail.epoch.clone();
+        let from = From::Position(Position { epoch: epoch.clone(), seq: Seq::ZERO });
+        let subscribe =
+            Subscribe { stream: stream.clone(), from, also: Vec::new(), window: Window::default(), filter: None };
+        slot.take_over(connection, Arc::new(Nobody), |feed| feed.attach(now, &subscribe, tail));
+        let ack = |upto: u64, also: Vec<SeqRange>| {
+            let ack = Ack::new(stream.clone(), epoch.clone(), Seq::new(upto).unwrap(), also);
+            slot.with(connection, |feed| feed.handle_ack(now, &ack)).unwrap().unwrap();
+        };
+        let even: Vec<SeqRange> = (2..wanted).step_by(2).filter_map(|n| SeqRange::single(Seq::new(n).ok()?)).collect();
+        even.chunks(64).filter(|_| has_holes).for_each(|some| ack(0, some.to_vec()));
+
+        let meta = [("run_id".to_owned(), "wanted".to_owned())].into();
+        let selection = Selection { meta, ..Selection::default() };
+        let listed = async || hub.list(&stream, Listing::Pending, &selection, 1_000).await.unwrap().len();
+        assert_eq!(listed().await, 0, "it is one beyond, with holes: {has_holes}");
+        ack(1, Vec::new());
+        assert_eq!(listed().await, 1, "with holes: {has_holes}");
+    }
 }

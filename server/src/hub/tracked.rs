@@ -8,12 +8,13 @@ use serde::Serialize;
 use std::collections::BTreeSet;
 
 use super::{Hub, lock};
-use crate::log::{ConsumerKey, LogError, PageLimit};
+use crate::{
+    limits::MAX_LOOKED_AT,
+    log::{ConsumerKey, LogError, PageLimit},
+};
 
 /// Most bytes of events that are read at a time.
 const PAGE_BYTES: usize = 4 << 20;
-/// Most events of a consumer that are looked at for a list: what lies beyond waits until the first of them are settled.
-const MAX_LOOKED_AT: usize = 10_000;
 
 /// Which events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -148,25 +149,25 @@ impl Hub {
         let mut listed = Vec::new();
         for (key, tracker) in trackers.await?.into_iter().flatten() {
             let mut looked_at = 0;
-            for range in listing.ranges(&tracker, tail.head) {
-                let mut rest = Some(range);
-                while let Some(range) = rest {
-                    let page = PageLimit { events: limit.clamp(1, 1_000), bytes: PAGE_BYTES };
-                    let page = self.log.read(stream, range, page).await?;
-                    looked_at += page.entries.len();
-                    for event in page.entries.iter().map(|entry| entry.event()) {
-                        let delivery = tracker.delivery(event);
-                        let has_meta = selection.meta.iter().all(|(key, value)| event.meta.get(key) == Some(value));
-                        if has_meta && listing.takes(&delivery) {
-                            listed.push(TrackedView::new(&key, event, delivery));
-                        }
-                        if listed.len() == limit {
-                            return Ok(listed);
-                        }
+            let mut ranges = listing.ranges(&tracker, tail.head).into_iter();
+            let mut rest = ranges.next();
+            while let Some(range) = rest.filter(|_| looked_at < MAX_LOOKED_AT) {
+                let page = PageLimit { events: limit.clamp(1, 1_000), bytes: PAGE_BYTES };
+                let page = self.log.read(stream, range, page).await?;
+                // A range of which the log holds nothing was looked at, too.
+                looked_at += page.entries.len().max(1);
+                for event in page.entries.iter().map(|entry| entry.event()) {
+                    let delivery = tracker.delivery(event);
+                    let has_meta = selection.meta.iter().all(|(key, value)| event.meta.get(key) == Some(value));
+                    if has_meta && listing.takes(&delivery) {
+                        listed.push(TrackedView::new(&key, event, delivery));
                     }
-                    rest = SeqRange::new(page.upto.max(range.after()), range.upto())
-                        .filter(|rest| rest.after() > range.after() && looked_at < MAX_LOOKED_AT);
+                    if listed.len() == limit {
+                        return Ok(listed);
+                    }
                 }
+                let upto = page.upto.max(range.after());
+                rest = SeqRange::new(upto, range.upto()).filter(|_| upto > range.after()).or_else(|| ranges.next());
             }
         }
         Ok(listed)
