@@ -9,6 +9,10 @@ use super::retrying::{Failed, Verdict};
 use crate::base::Instant;
 use crate::wire::{Ack, Confirm, ConfirmStatus, Epoch, EventConfirmation, MAX_RANGES, Nack, Resend, Seq, SeqRange};
 
+/// While so many frames wait, a client that fails an event again that is over is not told so again. It repeats its failure
+/// when it resumes [AW-ACK-6].
+pub const MAX_SAID_AGAIN: usize = 256;
+
 /// The client broke the protocol: close with 4400 and this as the reason. Nothing has changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Violation {
@@ -174,21 +178,26 @@ impl Feed {
 
     pub(super) fn fail(&mut self, now: Instant, failed: Failed<'_>) {
         let seq = failed.seq;
-        if self.tracker.is_dead(seq) {
-            // The client has not heard of it yet, or a replay failed once more.
-            self.give_up(now, seq);
-            return;
-        }
         let is_over = |link: &Link| seq <= link.sent_upto && !link.outstanding.contains_key(&seq);
-        if self.link.as_ref().is_some_and(is_over) && self.tracker.is_gone(seq) {
-            // The client had it before it heard that the log has lost it; it will not come again.
-            self.lose_again(now, seq);
+        let is_over = self.link.as_ref().is_some_and(is_over);
+        let (is_dead, is_gone) = (self.tracker.is_dead(seq), is_over && self.tracker.is_gone(seq));
+        if is_dead || is_gone {
+            match () {
+                () if is_over && self.frames.len() >= MAX_SAID_AGAIN => {}
+                // The client has not heard of it yet, or a replay failed once more.
+                () if is_dead => self.give_up(now, seq),
+                // The client had it before it heard that the log has lost it; it will not come again.
+                () => self.lose_again(now, seq),
+            }
             return;
         }
         if self.tracker.settled.contains(seq)
             && let Some(sent) = self.link.as_mut().and_then(|link| link.take_repeat(seq))
         {
             // A replay, and this time the handler failed.
+            if !self.tracker.may_reopen() {
+                return self.give_up(now, seq);
+            }
             self.tracker.reopen(seq, Record::new(now, sent.id, sent.priority, sent.terms));
         }
         if self.tracker.fail(now, failed, &self.config, &mut self.rng) == Verdict::Dead {

@@ -211,7 +211,7 @@ impl Feed {
         // A handler may hang on a repeat, too: then it is as unsettled as it would have been the first time.
         let mut hung = Vec::new();
         while let Some((seq, sent)) = link.take_overdue(now) {
-            if sent.is_vouched {
+            if sent.is_vouched || !self.tracker.may_reopen() {
                 hung.push(seq);
                 continue;
             }

@@ -26,7 +26,7 @@ mod tracker;
 mod troubled;
 
 pub use config::Config;
-pub use confirm::Violation;
+pub use confirm::{MAX_SAID_AGAIN, Violation};
 pub use connection::{Action, Bucket, Connection, Limits};
 pub use entry::Entry;
 pub use feed::{EventsOut, Feed, FeedFrame, Page, ReadRequest, Tail};
@@ -36,5 +36,5 @@ pub use operate::{MAX_REQUEUED, NotDone};
 pub use record::{DeadLetter, Delivery, Failure, MAX_ERRORS, State};
 pub use reported::Reported;
 pub use saved::Saved;
-pub use tracker::{MAX_DEAD_LETTERS, MAX_EXCEPTIONS, MAX_RECENT, MAX_SETTLED, Tracker};
+pub use tracker::{MAX_DEAD_LETTERS, MAX_EXCEPTIONS, MAX_RECENT, MAX_REOPENED, MAX_SETTLED, Tracker};
 pub use troubled::Troubled;

@@ -7,7 +7,7 @@ use super::record::{DeadLetter, Delivery, Failure, Phase, Record, State, Terms};
 use super::retrying::Verdict;
 use super::{Config, Counters, Notice, Reported};
 use crate::base::{Instant, RangeSet, Rng};
-use crate::wire::{Epoch, Event, EventId, Filter, Seq, SeqRange};
+use crate::wire::{Epoch, Event, EventId, Filter, Seq, SeqRange, Window};
 
 /// How many confirmations are remembered with their times.
 pub const MAX_RECENT: usize = 1024;
@@ -18,9 +18,15 @@ pub const MAX_DEAD_LETTERS: usize = 100;
 pub const MAX_EXCEPTIONS: usize = 1024;
 
 /// Most separate ranges of settled events. What is sent and unsettled lies between them, and the largest window
-/// ([`Window::MAX_EVENTS`](crate::wire::Window::MAX_EVENTS)) keeps an honest client below it. Beyond it an ack that would
+/// ([`Window::MAX_EVENTS`]) keeps an honest client below it. Beyond it an ack that would
 /// make another range is not taken note of: those events are sent, and confirmed, later.
 pub const MAX_SETTLED: usize = 16_384;
+
+/// While so many events are unsettled, a confirmed one that is sent again and fails stays confirmed, and its page is told
+/// to go on without it: a client that comes back before what it has confirmed, further each time, would leave another
+/// window of them behind each time. Twice the largest window, so that an honest client never gets there: one that runs,
+/// and one that is replayed.
+pub const MAX_REOPENED: usize = 2 * Window::MAX_EVENTS as usize;
 
 /// One (stream, consumer): durable, by way of [`Saved`](super::Saved).
 ///
@@ -352,6 +358,11 @@ impl Tracker {
     /// Whether there is no room for this range.
     pub(super) fn is_crowded(&self, range: SeqRange) -> bool {
         self.settled.len() >= MAX_SETTLED && range.after() > self.position()
+    }
+
+    /// Whether a confirmed event may be unsettled again.
+    pub(super) fn may_reopen(&self) -> bool {
+        self.open.len() < MAX_REOPENED
     }
 
     /// The unsettled event with this id, or one that was confirmed lately (`None` for its attempt) [AW-ACK-7].

@@ -1,8 +1,11 @@
 //! What a client that misbehaves can make a feed remember.
 
-use super::bench::{Bench, event, position, range};
-use ackwire::deliver::{Config, Entry, MAX_ERRORS, MAX_EXCEPTIONS, MAX_RECENT, MAX_RESENDS, MAX_SETTLED};
-use ackwire::wire::{From, Resend, Window};
+use super::bench::{Bench, event, position, range, seq};
+use ackwire::deliver::{
+    Config, Entry, MAX_ERRORS, MAX_EXCEPTIONS, MAX_RECENT, MAX_REOPENED, MAX_RESENDS, MAX_SAID_AGAIN, MAX_SETTLED,
+    State,
+};
+use ackwire::wire::{From, Nack, Resend, Window};
 
 #[test]
 fn acks_full_of_holes_do_not_pile_up() {
@@ -22,6 +25,85 @@ fn acks_full_of_holes_do_not_pile_up() {
         bench.ack(bench.feed.sent_upto().unwrap().get());
     }
     assert_eq!(bench.feed.tracker().unsettled(), 0);
+}
+
+#[test]
+fn positions_full_of_holes_do_not_pile_up() {
+    let events = 3 * MAX_SETTLED as u64;
+    let mut bench = Bench::new(events);
+    // Each of its connections says of other events that they are applied, and is sent a small window.
+    for first in (2..=events).step_by(128) {
+        bench.also = (first..first + 128).step_by(2).map(|seq| (seq - 1, seq)).collect();
+        bench.subscribe(position(0));
+        let rest = 2 * bench.window.events as usize + MAX_RECENT;
+        assert!(bench.feed.tracker().footprint() <= MAX_SETTLED + rest, "at {first}");
+    }
+    bench.also.clear();
+    bench.subscribe(position(0));
+    while bench.position() < events {
+        bench.ack(bench.feed.sent_upto().unwrap().get());
+    }
+}
+
+#[test]
+fn confirmed_events_that_fail_again_do_not_pile_up() {
+    let window = u64::from(Window::MAX_EVENTS);
+    let mut bench = Bench::new(3 * window);
+    bench.window = Window { events: Window::MAX_EVENTS, bytes: Window::MAX_BYTES };
+    bench.subscribe(position(3 * window));
+    // Each of its connections goes further back, and fails a window of what was confirmed.
+    for start in [2 * window, window] {
+        bench.subscribe(position(start));
+        for n in start + 1..=start + window {
+            let (stream, epoch) = (bench.feed.stream().clone(), bench.feed.tracker().epoch().clone());
+            let nack = Nack { stream, epoch, seq: seq(n), attempt: 1, error: "no".into(), retry: true };
+            bench.feed.handle_nack(bench.now, &nack).unwrap();
+        }
+    }
+    assert_eq!(bench.feed.tracker().unsettled(), MAX_REOPENED);
+    bench.subscribe(position(0));
+    assert_eq!(bench.nack(1, 1)[0], "lost (0,1] failed", "the page need not wait for it");
+    assert_eq!(bench.feed.tracker().unsettled(), MAX_REOPENED);
+    assert_eq!(bench.state(1), State::Confirmed, "there was no room for it: it stays what it was");
+    // Nor does one that nothing is heard of.
+    assert_eq!(bench.state(2), State::Confirmed);
+    assert!(bench.wait(31).contains(&"lost (1,2] failed".into()));
+    assert_eq!(bench.state(2), State::Confirmed);
+}
+
+#[test]
+fn what_is_said_again_waits_up_to_its_bound() {
+    // What a page fails again although it is over: passed over, or failed for good.
+    for from in [From::Now, From::Start] {
+        let mut bench = Bench::new(1);
+        bench.subscribe(from.clone());
+        if from == From::Start {
+            bench.nack_with(1, 1, false);
+        }
+        for _ in 0..4 * MAX_SAID_AGAIN {
+            let (stream, epoch) = (bench.feed.stream().clone(), bench.feed.tracker().epoch().clone());
+            let nack = Nack { stream, epoch, seq: seq(1), attempt: 1, error: "no".into(), retry: true };
+            // The socket takes nothing meanwhile.
+            bench.feed.handle_nack(bench.now, &nack).unwrap();
+        }
+        assert_eq!(bench.drain().len(), MAX_SAID_AGAIN, "{from:?}");
+    }
+}
+
+#[test]
+fn ranges_that_were_passed_over_are_told_apart_up_to_their_bound() {
+    let events = 3 * MAX_EXCEPTIONS as u64;
+    let mut bench = Bench::new(events);
+    (2..=events).step_by(2).for_each(|n| bench.compact(n));
+    bench.subscribe(From::Start);
+    while bench.position() < events {
+        bench.ack(bench.feed.sent_upto().unwrap().get());
+    }
+    let saved = serde_json::to_value(bench.feed.tracker().saved()).unwrap();
+    assert_eq!(saved["skipped"].as_array().unwrap().len(), MAX_EXCEPTIONS);
+    // The oldest were folded together, and nothing that was passed over is thereby called confirmed.
+    assert_eq!([2, events].map(|n| bench.state(n)), [State::Skipped; 2]);
+    assert_eq!(bench.state(events - 1), State::Confirmed);
 }
 
 #[test]
