@@ -12,6 +12,9 @@ interface Entry {
 // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what an id may not hold
 const CONTROL = /[\u0000-\u001f\u007f-\u009f]/;
 
+/** How many may wait before there is an engine, which has the same bound. */
+const MAX_EARLY = 1000;
+
 /** Publishes that wait for their answer. The engine sends them, and sends them again; here are the promises. */
 export class Outbox {
   readonly #enter: (call: (engine: Engine) => void) => void;
@@ -37,6 +40,9 @@ export class Outbox {
     // Written now, so that later changes to the object do not count.
     const fields = `"event_type":${JSON.stringify(type)},"data":${write(data)},"meta":${JSON.stringify(meta)}}`;
     if (this.#newId) return this.#send(stream, id ?? this.#newId(), fields);
+    if (this.#early.length >= MAX_EARLY) {
+      throw new AckwireError("outbox_full", `${MAX_EARLY} publishes wait for the first connection`);
+    }
     return new Promise((resolve, reject) => {
       const send = (newId: () => string) => void this.#send(stream, id ?? newId(), fields).then(resolve, reject);
       this.#early.push({ send, reject });

@@ -259,6 +259,34 @@ test("a filter lets pass what has a wanted type and every wanted piece of meta",
   assert.deepEqual(seen, [1, 5]);
 });
 
+test("so many publishes may wait, before the connection and on it, and one more is refused with what to do", async (t) => {
+  const [server, site] = [await startServer(t, { args: ["--dev", "--max-publish-burst", "2000"] }), await startSite(t)];
+  const page = await open(t, site, { socket: server.socketUrl, stream: "other", client: { consumer: "first" } });
+  const refused = await page.run(async (socket) => {
+    const client = new fixture.Ackwire(socket, { consumer: "second" });
+    const publish = (n) => client.publish("s", "t", n, { id: `m-${n}` });
+    const told = ({ name, code, remediation }) => ({ name, code, remediation });
+    window.taken = Array.from({ length: 1000 }, (_, n) => publish(n));
+    const early = await publish(1000).catch(told);
+    await client.connect();
+    // Of those on their way none is answered within this turn of the page.
+    const onTheWay = publish(1000).catch(told);
+    return [early, await onTheWay];
+  }, server.socketUrl);
+  const expected = {
+    name: "AckwireError",
+    code: "outbox_full",
+    remediation: "Wait for earlier publishes to resolve before sending more.",
+  };
+  assert.deepEqual(refused, [expected, expected]);
+  const seqs = await page.run(async () => (await Promise.all(taken)).map(({ seq }) => seq));
+  assert.deepEqual(
+    seqs,
+    Array.from({ length: 1000 }, (_, n) => n + 1),
+    "what was taken came in order",
+  );
+});
+
 test("ten thousand replayed events do not starve the page", async (t) => {
   const { server, page } = await begin(t);
   for (let from = 1; from <= 10_000; from += 500) {
