@@ -7,8 +7,8 @@ use ackwire::{
 };
 use ackwire_server::{
     alerts::{
-        Alert, Condition, Detector, Kind, MAX_ALERTS, MAX_RUN_BYTES, MAX_RUNS, MAX_TOOL_BYTES, MAX_TOOLS, Sighting,
-        Thresholds,
+        Alert, Condition, Detector, Kind, MAX_ALERTS, MAX_RUN_BYTES, MAX_RUNS, MAX_SEQS, MAX_TOOL_BYTES, MAX_TOOLS,
+        Sighting, Thresholds,
     },
     log::ConsumerKey,
 };
@@ -192,6 +192,19 @@ fn whatever_comes_it_stays_within_its_bounds() {
     assert_eq!(raised, MAX_RUNS + 1, "each run that is watched, and one for the tools of the last by their name");
     assert_eq!(watch.0.alerts().count(), MAX_ALERTS);
     assert!(watch.0.alerts().any(|alert| alert.condition == Condition::ToolSlow), "the oldest go first");
+}
+
+#[test]
+fn an_alert_tells_so_many_events_apart() {
+    let mut watch = Watch::begin();
+    let most = MAX_SEQS as u64;
+    for number in 1..=most + 1 {
+        watch.notice(30, "tab", timeout(number, Priority::Critical));
+    }
+    (1..most).for_each(|number| watch.notice(40, "tab", confirmed(number)));
+    assert_eq!(watch.said(), ["30 +critical_unconfirmed tab"], "one that is told apart is left");
+    watch.notice(50, "tab", confirmed(most));
+    assert_eq!(watch.said(), ["50 -critical_unconfirmed tab"], "and one that is not");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Gaps, losses, windows and resumption.
 
 use super::bench::Bench;
+use ackwire::receive::MAX_FAILED_AHEAD;
 use serde_json::json;
 
 #[test]
@@ -87,4 +88,19 @@ fn a_run_in_which_nothing_runs_is_nothing_to_ack() {
     bench.events(0, 1, &[1]);
     assert_eq!(bench.confirm_run(3, 9), [""; 0]);
     assert_eq!(bench.wait(999), [""; 0], "[AW-ACK-8] is for later");
+}
+
+#[test]
+fn failures_ahead_are_remembered_up_to_their_bound() {
+    let mut bench = Bench::new();
+    let most = MAX_FAILED_AHEAD as u64;
+    for n in 1..=most + 1 {
+        bench.frame(json!({ "type": "lost", "stream": "s", "after": 2 * n - 1, "upto": 2 * n, "reason": "failed" }));
+    }
+    // The frame that fills the gap lists the last that is remembered, and the one that is not: that one runs, until what
+    // was held says that it has failed.
+    let (last, beyond) = (2 * most, 2 * most + 2);
+    let lost = |seq: u64| format!("lost ({},{seq}] failed", seq - 1);
+    let told = bench.events(0, beyond, &[last, beyond]);
+    assert_eq!(told, [lost(last), format!("deliver {beyond}"), lost(beyond)]);
 }

@@ -10,7 +10,7 @@ use std::collections::{BTreeSet, VecDeque};
 /// Most alerts that are remembered, those that are over included; they go first, and the oldest of each.
 pub const MAX_ALERTS: usize = 256;
 /// Most events of one alert that are told apart: beyond it an alert may be over while some are unconfirmed.
-const MAX_SEQS: usize = 1024;
+pub const MAX_SEQS: usize = 1024;
 
 /// What is wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]

@@ -8,6 +8,6 @@ mod board;
 mod detector;
 mod sighting;
 
-pub use board::{Alert, Condition, MAX_ALERTS};
+pub use board::{Alert, Condition, MAX_ALERTS, MAX_SEQS};
 pub use detector::{Detector, MAX_RUNS, MAX_TOOLS, Thresholds};
 pub use sighting::{Kind, MAX_RUN_BYTES, MAX_TOOL_BYTES, Sighting};

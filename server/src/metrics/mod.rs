@@ -22,7 +22,7 @@ use families::{Families, name};
 /// The content type of [`Metrics::render`].
 pub const CONTENT_TYPE: &str = prometheus::TEXT_FORMAT;
 
-/// Longest latency that is told apart from longer ones, in milliseconds: a day.
+/// Longest latency that is told apart from longer ones, in milliseconds: a day. Those count as it.
 const MAX_LATENCY_MS: u64 = 24 * 60 * 60 * 1000;
 
 /// Every number that the server counts. Cheap to update from everywhere.
@@ -48,7 +48,7 @@ impl Metrics {
                 let ms = latency.as_millis();
                 families.confirmed.with_label_values(&[name(*priority)]).inc();
                 families.latency.with_label_values(&[name(*priority)]).observe(ms as f64 / 1000.0);
-                self.lock().saturating_record(ms);
+                self.lock().saturating_record(ms.min(MAX_LATENCY_MS));
                 if *attempt > 1 {
                     families.retries_succeeded.inc();
                 }
@@ -127,5 +127,26 @@ impl Metrics {
     fn lock(&self) -> std::sync::MutexGuard<'_, Histogram<u64>> {
         // Recording a value does not panic half-way.
         self.latencies.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ackwire::{base::Duration, wire::Seq};
+
+    #[test]
+    fn a_latency_beyond_the_longest_counts_as_that() {
+        let metrics = Metrics::default();
+        let size = metrics.lock().distinct_values();
+        for latency in [MAX_LATENCY_MS, 100 * MAX_LATENCY_MS, u64::MAX].map(Duration::from_millis) {
+            let (seq, id) = (Seq::new(1).unwrap(), "e".parse().unwrap());
+            let confirmed = Notice::Confirmed { seq, id, priority: Priority::Low, attempt: 1, latency, late: true };
+            metrics.observe(&confirmed);
+        }
+        let histogram = metrics.lock();
+        assert_eq!((histogram.len(), histogram.distinct_values()), (3, size), "it has not grown");
+        assert_eq!(histogram.max(), histogram.highest_equivalent(MAX_LATENCY_MS));
+        assert_eq!(histogram.min(), histogram.lowest_equivalent(MAX_LATENCY_MS));
     }
 }
