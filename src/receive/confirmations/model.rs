@@ -165,6 +165,16 @@ fn check(confirmations: &Confirmations, model: &Model) {
     assert_eq!(failed, expected.map(|(n, _)| *n).collect::<Vec<_>>());
 }
 
+#[test]
+fn what_waits_to_be_dropped_takes_no_more_room_than_what_is_open() {
+    let mut confirmations = Confirmations::default();
+    (1..=100).for_each(|n| confirmations.start(&head(n, 1, false)));
+    for n in 1..=100 {
+        confirmations.settle(seq(n), 1, Outcome::Confirmed);
+        assert!(confirmations.list.len() <= 2 * confirmations.len(), "after {n}");
+    }
+}
+
 proptest! {
     #[test]
     fn confirmations_are_a_map_of_what_is_open(ops in prop::collection::vec(op(), 1..60)) {
