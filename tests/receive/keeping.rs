@@ -2,8 +2,8 @@
 
 use super::bench::{Bench, config, stream};
 use ackwire::base::Duration;
-use ackwire::receive::{PublishError, SubscribeOptions};
-use ackwire::wire::{EventId, From};
+use ackwire::receive::{Checkpoint, PublishError, Session, SubscribeOptions};
+use ackwire::wire::{EventId, From, MAX_RANGES};
 use serde_json::json;
 
 #[test]
@@ -21,6 +21,24 @@ fn each_ack_is_kept_once() {
     bench.session.handle_hide(bench.now);
     assert_eq!(bench.drain(), ["ack 2 also (3,4]"]);
     assert_eq!(bench.kept().as_deref(), Some("s e1 2 3-4\n"), "one line for a stream");
+}
+
+#[test]
+fn what_is_kept_has_no_more_ranges_than_a_frame_may_have() {
+    let ahead: String = (0..MAX_RANGES).map(|n| format!(" {}-{}", 100 + 2 * n, 101 + 2 * n)).collect();
+    let kept = Checkpoint::from_text(&format!("s e1 0{ahead}\n"));
+    let mut bench = Bench { session: Session::new(config(), kept, 1), ..Bench::new() };
+    bench.stream = bench.session.subscribe(bench.now, SubscribeOptions::new(stream("s"))).unwrap();
+    bench.session.connect(bench.now);
+    bench.up();
+    bench.subscribed("e1", 0);
+    bench.events(0, 5, &[1, 2, 3, 4, 5]);
+    bench.confirm(2, 1);
+    bench.confirm(4, 1);
+    bench.session.handle_hide(bench.now);
+    let kept = bench.kept().unwrap();
+    assert!(kept.starts_with("s e1 0 1-2 3-4 100-101 "), "{kept}");
+    assert_eq!(kept.matches('-').count(), MAX_RANGES);
 }
 
 #[test]
