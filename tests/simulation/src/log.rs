@@ -92,8 +92,10 @@ impl StreamLog {
             return Appended::Ended;
         }
         let seq = Seq::new(self.head.get() + 1 + gap).expect("a simulation stays below 2^53");
-        let data = format!("{{\"n\":{seq},\"padding\":\"{:padding$}\"}}", "");
-        let data = if padding == 0 { format!("{{\"n\":{seq}}}") } else { data };
+        let data = match padding {
+            0 => format!("{{\"n\":{seq}}}"),
+            _ => format!("{{\"n\":{seq},\"padding\":\"{:padding$}\"}}", ""),
+        };
         let event_type = EventType::new(if seq.get().is_multiple_of(3) { "third" } else { "event" }).expect("a type");
         let event = Event {
             seq,

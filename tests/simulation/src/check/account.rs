@@ -2,7 +2,7 @@
 
 use ackwire::base::RangeSet;
 use ackwire::wire::{Epoch, EventId, Seq, SeqRange};
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 #[derive(Debug, Default)]
 pub struct Account {
@@ -20,8 +20,10 @@ struct Of {
     lost: RangeSet,
     /// Passed over by wish: `from: "now"`.
     passed: RangeSet,
-    /// Acks up to here were looked at.
-    acked: Seq,
+    /// Failed for good, as the server decided.
+    dead: BTreeSet<Seq>,
+    /// Named by acks.
+    acked: RangeSet,
 }
 
 impl Account {
@@ -40,6 +42,14 @@ impl Account {
     pub fn pass(&mut self, epoch: &Epoch, upto: Seq) {
         let passed = &mut self.logs.entry(epoch.clone()).or_default().passed;
         SeqRange::new(Seq::ZERO, upto).into_iter().for_each(|range| passed.insert(range));
+    }
+
+    pub fn bury(&mut self, epoch: &Epoch, seq: Seq) {
+        self.logs.entry(epoch.clone()).or_default().dead.insert(seq);
+    }
+
+    pub fn is_dead(&self, epoch: &Epoch, seq: Seq) -> bool {
+        self.logs.get(epoch).is_some_and(|of| of.dead.contains(&seq))
     }
 
     /// By the page, or as somebody else has said.
@@ -63,12 +73,11 @@ impl Account {
         self.has_applied(id) || self.logs.get(epoch).is_some_and(told)
     }
 
-    pub fn acked(&self, epoch: &Epoch) -> Seq {
-        self.logs.get(epoch).map_or(Seq::ZERO, |of| of.acked)
-    }
-
-    pub fn note_acked(&mut self, epoch: &Epoch, upto: Seq) {
+    /// An ack names these: the parts that none has named before.
+    pub fn note_acked(&mut self, epoch: &Epoch, range: SeqRange) -> Vec<SeqRange> {
         let acked = &mut self.logs.entry(epoch.clone()).or_default().acked;
-        *acked = (*acked).max(upto);
+        let news = acked.missing(range).collect();
+        acked.insert(range);
+        news
     }
 }

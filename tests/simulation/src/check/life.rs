@@ -29,6 +29,7 @@ pub struct Life {
     /// Which connection it was, while there is one.
     link: Option<u64>,
     positions: [Seq; 3],
+    positions_of: Option<Epoch>,
 }
 
 impl Life {
@@ -50,29 +51,14 @@ impl Life {
     }
 
     /// Looks at what is new. So many ids are remembered [AW-RECV-5].
-    pub fn look(
-        &mut self,
-        reader: &Reader,
-        log: &StreamLog,
-        dedupe_window: usize,
-        account: &mut Account,
-        is_dead: impl Fn(&Epoch, Seq) -> bool,
-    ) {
+    pub fn look(&mut self, reader: &Reader, log: &StreamLog, dedupe_window: usize, account: &mut Account) {
         for seen in &reader.seen[self.looked_at..] {
-            self.look_at(seen, reader, log, dedupe_window, account, &is_dead);
+            self.look_at(seen, reader, log, dedupe_window, account);
         }
         self.looked_at = reader.seen.len();
     }
 
-    fn look_at(
-        &mut self,
-        seen: &Seen,
-        reader: &Reader,
-        log: &StreamLog,
-        dedupe_window: usize,
-        account: &mut Account,
-        is_dead: &impl Fn(&Epoch, Seq) -> bool,
-    ) {
+    fn look_at(&mut self, seen: &Seen, reader: &Reader, log: &StreamLog, dedupe_window: usize, account: &mut Account) {
         let stream = &reader.stream;
         match seen {
             Seen::Subscribed { epoch, after } => {
@@ -89,7 +75,7 @@ impl Life {
                     let is_forgotten = number - remembered > dedupe_window as u64;
                     assert!(is_forgotten, "{stream}: {seq} ({id}) was applied before in this page life");
                 }
-                let again = self.places.contains(&(epoch.clone(), *seq)) && !is_dead(epoch, *seq);
+                let again = self.places.contains(&(epoch.clone(), *seq)) && !account.is_dead(epoch, *seq);
                 assert!(!again, "{stream}: {seq} ({id}) was applied by an earlier subscription of this page");
                 let first = self.attempts.get(seq).map_or(*number, |(_, first)| *first);
                 match self.attempts.insert(*seq, (*attempt, first)) {
@@ -98,7 +84,7 @@ impl Life {
                         assert!(*attempt > before, "{stream}: {seq} came again with attempt {attempt}")
                     }
                     // A dead letter in its second life comes out of order [AW-SEND-9].
-                    None if is_dead(epoch, *seq) => {}
+                    None if account.is_dead(epoch, *seq) => {}
                     None => {
                         assert!(*seq > self.began, "{stream}: {seq} began after {}", self.began);
                         self.began = *seq;
@@ -119,7 +105,7 @@ impl Life {
                 for (seq, id) in log.ever_in(epoch, *range) {
                     match reason {
                         LostReason::Failed => {
-                            let known = is_dead(epoch, seq) || account.has_vouched(id);
+                            let known = account.is_dead(epoch, seq) || account.has_vouched(id);
                             assert!(known, "{stream}: {seq} is called failed, and was not given up");
                         }
                         LostReason::Expired | LostReason::Compacted => {
@@ -152,8 +138,8 @@ impl Life {
         assert_eq!(known, epoch, "another log without a reset");
     }
 
-    /// [AW-RECV-9]: in order, and never backwards within an epoch.
-    pub fn look_at_positions(&mut self, at: &Positions, reader: &Reader, link: Option<u64>) {
+    /// [AW-RECV-9]: in order, and never backwards within an epoch. Whether it has moved.
+    pub fn look_at_positions(&mut self, at: &Positions, reader: &Reader, link: Option<u64>) -> bool {
         let now = [at.received, at.delivered, at.confirmed];
         assert!(now[0] >= now[1] && now[1] >= now[2], "{}: {now:?}", reader.stream);
         if at.epoch == self.epoch {
@@ -164,6 +150,8 @@ impl Life {
             }
         }
         self.link = link;
-        self.positions = now;
+        let was_at = std::mem::replace(&mut self.positions, now);
+        let is_same_log = std::mem::replace(&mut self.positions_of, at.epoch.clone()) == at.epoch;
+        was_at != now || !is_same_log
     }
 }

@@ -8,8 +8,8 @@ mod reports;
 
 use ackwire::deliver::{self, Notice};
 use ackwire::receive::{State, SubscribeOptions};
-use ackwire::wire::{Ack, ClientFrame, ConsumerId, Epoch, Event, EventId, From, Seq, SeqRange, StreamName};
-use std::collections::{BTreeMap, BTreeSet};
+use ackwire::wire::{Ack, ClientFrame, ConsumerId, Event, EventId, From, Seq, SeqRange, StreamName};
+use std::collections::BTreeMap;
 
 use crate::log::StreamLog;
 use crate::server::Server;
@@ -25,8 +25,6 @@ use reports::Reports;
 pub struct Check {
     lives: BTreeMap<(usize, u32, usize), Life>,
     accounts: BTreeMap<(StreamName, ConsumerId), Account>,
-    /// What failed for good, as the server decided.
-    dead: BTreeSet<(StreamName, ConsumerId, Epoch, Seq)>,
     reports: Reports,
     flights: BTreeMap<(StreamName, ConsumerId), Flight>,
 }
@@ -49,17 +47,15 @@ impl Check {
             }
             if life.has_news(reader) {
                 let key = (reader.stream.clone(), tab.consumer.clone());
-                let account = self.accounts.entry(key.clone()).or_default();
-                let log = &server.logs[&reader.stream];
-                life.look(reader, log, tab.config().dedupe_window, account, |epoch, seq| {
-                    self.dead.contains(&(key.0.clone(), key.1.clone(), epoch.clone(), seq))
-                });
+                let account = self.accounts.entry(key).or_default();
+                life.look(reader, &server.logs[&reader.stream], tab.config().dedupe_window, account);
             }
             if reader.subscription.is_some() {
                 let held = stats.subscriptions.iter().find(|held| held.stream == reader.stream);
                 let at = &held.expect("a subscription").positions;
-                life.look_at_positions(at, reader, link);
-                self.reports.note(&(reader.stream.clone(), tab.consumer.clone()), at);
+                if life.look_at_positions(at, reader, link) {
+                    self.reports.note(&(reader.stream.clone(), tab.consumer.clone()), at);
+                }
             }
         }
         for (stream, at) in std::mem::take(&mut tab.stood) {
@@ -78,7 +74,7 @@ impl Check {
     pub fn server(&mut self, server: &mut Server) {
         for (key, epoch, notice) in std::mem::take(&mut server.notices) {
             match notice {
-                Notice::Dead { seq, .. } => drop(self.dead.insert((key.0, key.1, epoch, seq))),
+                Notice::Dead { seq, .. } => self.accounts.entry(key).or_default().bury(&epoch, seq),
                 Notice::Confirmed { seq, id, .. } => {
                     let account = self.accounts.entry(key.clone()).or_default();
                     assert!(
@@ -157,18 +153,18 @@ impl Check {
         for event in log.events() {
             let state = feed.tracker().delivery(event).state;
             let accounted = account.has(&epoch, event.seq, &event.id);
-            let who = format!("{}, {stream}: {} ({}) is {state:?}", tab.consumer, event.seq, event.id);
+            let who = || format!("{}, {stream}: {} ({}) is {state:?}", tab.consumer, event.seq, event.id);
             match state {
                 // Nothing is confirmed that was not applied, and nothing given up of which the application was not told.
                 deliver::State::Confirmed => {
-                    assert!(account.has_claimed(&epoch, event.seq, &event.id), "{who} and was never applied");
+                    assert!(account.has_claimed(&epoch, event.seq, &event.id), "{} and was never applied", who());
                 }
-                deliver::State::Dead => assert!(accounted, "{who}, and nobody was told"),
+                deliver::State::Dead => assert!(accounted, "{}, and nobody was told", who()),
                 // The log holds it: only the consumer itself may have passed it over, perhaps by another tab.
                 deliver::State::Skipped => {
-                    assert!(!wanted(event) || options.from == From::Now, "{who}, and was wanted")
+                    assert!(!wanted(event) || options.from == From::Now, "{}, and was wanted", who())
                 }
-                _ => panic!("{who} after everything has settled"),
+                _ => panic!("{} after everything has settled", who()),
             }
         }
         // Nor is anything passed over in silence that the log no longer holds.
@@ -189,21 +185,18 @@ impl Check {
         let options = tab.options(&ack.stream);
         let account = self.accounts.entry((ack.stream.clone(), tab.consumer.clone())).or_default();
         let log: &StreamLog = &server.logs[&ack.stream];
-        let ranges = SeqRange::new(account.acked(&ack.epoch), ack.upto).into_iter().chain(ack.also.iter().copied());
-        for (seq, id) in ranges.flat_map(|range| log.ever_in(&ack.epoch, range)) {
+        let ranges = SeqRange::new(Seq::ZERO, ack.upto).into_iter().chain(ack.also.iter().copied());
+        let news: Vec<SeqRange> = ranges.flat_map(|range| account.note_acked(&ack.epoch, range)).collect();
+        for (seq, id) in news.into_iter().flat_map(|range| log.ever_in(&ack.epoch, range)) {
             let is_wanted = is_type_wanted(options, seq);
             // A dead letter in its second life is outside of the position's account [AW-SEND-9].
-            let is_dead = || self.dead.contains(&(ack.stream.clone(), tab.consumer.clone(), ack.epoch.clone(), seq));
-            let accounted = !is_wanted || account.has(&ack.epoch, seq, id) || is_dead();
+            let accounted = !is_wanted || account.has(&ack.epoch, seq, id) || account.is_dead(&ack.epoch, seq);
             assert!(accounted, "{}, {}: an ack covers {seq} ({id}), which is not settled", tab.consumer, ack.stream);
         }
-        account.note_acked(&ack.epoch, ack.upto);
         let Some(reader) = tab.reader(&ack.stream) else { return };
         let covered = |seq: Seq| seq <= ack.upto || ack.also.iter().any(|range| range.contains(seq));
         let early = reader.pending().find(|event| {
-            covered(event.seq)
-                && !account.has_applied(&event.id)
-                && !self.dead.contains(&(ack.stream.clone(), tab.consumer.clone(), ack.epoch.clone(), event.seq))
+            covered(event.seq) && !account.has_applied(&event.id) && !account.is_dead(&ack.epoch, event.seq)
         });
         assert!(early.is_none(), "{}, {}: an ack covers {early:?}, which runs", tab.consumer, ack.stream);
     }
