@@ -247,6 +247,9 @@ impl Feed {
         if link.timers.cover.take_if(is_due).is_some() {
             self.cover(now);
         }
+        if self.link.as_mut().is_some_and(|link| link.timers.lost.take_if(|due| *due <= now).is_some()) {
+            self.repeat_lost(now);
+        }
         let Some(link) = &mut self.link else { return };
         if link.timers.mark.take_if(is_due).is_some() {
             link.marks = link.marks.saturating_add(1);
@@ -336,8 +339,8 @@ impl Feed {
     /// When to call [`handle_timeout`](Self::handle_timeout).
     pub fn poll_timeout(&self) -> Option<Instant> {
         let link = self.link.as_ref()?;
-        let Timers { mark, cover, read, doubt } = link.timers;
-        [self.tracker.next_due(), link.repeat_due(), mark, cover, read, doubt].into_iter().flatten().min()
+        let Timers { mark, cover, read, lost, doubt } = link.timers;
+        [self.tracker.next_due(), link.repeat_due(), mark, cover, read, lost, doubt].into_iter().flatten().min()
     }
 
     /// Another log took the place of this one: the connection must come back and be told.
@@ -348,26 +351,6 @@ impl Feed {
         self.detach();
         self.tracker.notices.push_back(Notice::EpochChanged);
         true
-    }
-
-    /// An event failed for good: the client hears of it where it has been sent, or else when its turn comes.
-    pub(super) fn give_up(&mut self, now: Instant, seq: Seq) {
-        let (Some(link), Some(single)) = (&mut self.link, SeqRange::single(seq)) else { return };
-        link.release(single);
-        if seq <= link.sent_upto {
-            let range = LostRange { after: single.after(), upto: seq, reason: LostReason::Failed };
-            self.frames.push_back(FeedFrame::Control(ServerFrame::Lost { stream: self.stream.clone(), range }));
-            link.spoke(now, &self.config);
-        }
-    }
-
-    /// The client is told once more that the log has lost an event.
-    pub(super) fn lose_again(&mut self, now: Instant, seq: Seq) {
-        let (Some(link), Some(single)) = (&mut self.link, SeqRange::single(seq)) else { return };
-        let reason = if seq < link.tail.oldest { LostReason::Expired } else { LostReason::Compacted };
-        let range = LostRange { after: single.after(), upto: seq, reason };
-        self.frames.push_back(FeedFrame::Control(ServerFrame::Lost { stream: self.stream.clone(), range }));
-        link.spoke(now, &self.config);
     }
 
     /// States what was read and listed nothing.
@@ -386,6 +369,8 @@ impl Feed {
     /// After each input: what is to be said without reading.
     pub(super) fn settle_down(&mut self, now: Instant) {
         let Some(link) = &mut self.link else { return };
+        let is_untold = self.tracker.untold.iter().next().is_some_and(|first| first.after() < link.sent_upto);
+        link.timers.lost = is_untold.then(|| link.timers.lost.unwrap_or(now + self.config.deadline));
         // What is applied already need not be read.
         link.read_upto = link.skip.contiguous_from(link.read_upto).min(link.tail.head).max(link.read_upto);
         if link.read_upto > link.sent_upto {

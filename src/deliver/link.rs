@@ -70,6 +70,8 @@ pub(super) struct Timers {
     pub cover: Option<Instant>,
     /// The log is read again after a failure.
     pub read: Option<Instant>,
+    /// What the client was told to be lost, and has not acked, is said again.
+    pub lost: Option<Instant>,
     /// The client has had long enough for what is doubtful.
     pub doubt: Option<Instant>,
 }

@@ -14,6 +14,7 @@ mod connection;
 mod entry;
 mod feed;
 mod link;
+mod losing;
 mod notice;
 mod operate;
 mod paging;

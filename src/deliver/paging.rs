@@ -2,10 +2,10 @@
 
 use std::{collections::VecDeque, sync::Arc};
 
+use super::Entry;
 use super::feed::{EventsOut, Feed, FeedFrame, Page};
 use super::link::{Link, Purpose, Reading};
 use super::record::Terms;
-use super::{Entry, Notice};
 use crate::base::Instant;
 use crate::wire::{LostRange, LostReason, Seq, SeqRange, ServerFrame, StreamName};
 
@@ -15,6 +15,7 @@ impl Feed {
         let Some(link) = &mut self.link else { return };
         let Some(reading) = link.reading.take_if(|reading| reading.id == id) else { return };
         link.read_failures = 0;
+        link.tail.oldest = link.tail.oldest.max(page.oldest);
         if self.has_other_epoch(&page.epoch) {
             return;
         }
@@ -166,15 +167,6 @@ impl Feed {
         for hole in link.skip.missing(expired).collect::<Vec<_>>() {
             let lost = chain.lose(hole, LostReason::Expired);
             self.note_lost(hole, lost);
-        }
-    }
-
-    /// What the log no longer holds is settled, as lost.
-    pub(super) fn note_lost(&mut self, range: SeqRange, lost: LostRange) {
-        self.tracker.lose(range);
-        self.tracker.notices.push_back(Notice::Lost(lost));
-        if let Some(link) = &mut self.link {
-            link.release(range);
         }
     }
 }

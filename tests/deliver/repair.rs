@@ -86,6 +86,21 @@ fn aw_send_7_the_tail_mark() {
 }
 
 #[test]
+fn aw_send_10_what_is_lost_is_said_again_until_an_ack_covers_it() {
+    let mut bench = Bench::new(3);
+    bench.subscribe(From::Start);
+    let lost = |said: Vec<String>| said.into_iter().filter(|frame| frame.starts_with("lost")).collect::<Vec<_>>();
+    bench.trim(3);
+    assert_eq!(lost(bench.wait(31)), ["lost (0,1] expired", "lost (1,2] expired"], "no ack, and nothing to send again");
+    // The client had 2 all the same, behind a gap, and its handler hangs.
+    bench.try_ack(1, &[(2, 3)]).unwrap();
+    assert_eq!(lost(bench.wait(31)), ["lost (1,2] expired"]);
+    assert_eq!(lost(bench.wait(30)), ["lost (1,2] expired"], "and once in each deadline");
+    bench.ack(3);
+    assert_eq!(bench.wait(120), [""; 0]);
+}
+
+#[test]
 fn aw_promise_what_compaction_took_is_lost_and_not_passed_over() {
     let mut bench = Bench::new(5);
     bench.compact(2);

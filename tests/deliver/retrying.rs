@@ -34,6 +34,7 @@ fn a_handler_that_never_settles_times_out_is_retried_three_times_and_is_given_up
     assert_eq!(bench.state(1), State::Dead);
     assert_eq!(bench.delivery(1).failures.len(), 4);
     assert_eq!(bench.position(), 2, "what is given up holds nothing up");
+    bench.ack(2);
     assert_eq!(bench.feed.poll_timeout(), None, "nothing is left to wait for");
     let letter = bench.feed.tracker().dead_letters().next().unwrap();
     assert_eq!((letter.id.as_str(), letter.attempt), ("id-1", 4));
