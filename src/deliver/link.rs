@@ -35,7 +35,7 @@ pub(super) struct Link {
     pub doubtful: RangeSet,
     /// Frames have covered everything up to here: the next one chains to it.
     pub sent_upto: Seq,
-    /// The end of the last frame that listed nothing.
+    /// The end of the last frame that covers more than what it lists.
     pub covered_upto: Seq,
     /// The end of what acks of this connection have named.
     pub acked_upto: Seq,

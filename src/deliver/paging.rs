@@ -82,7 +82,10 @@ impl Feed {
             at = at.max(page.upto);
         }
         link.read_upto = at;
-        if !chain.entries.is_empty() {
+        if let Some((last, _)) = chain.entries.last() {
+            if last.event().seq < at {
+                link.covered_upto = at;
+            }
             chain.cut(at);
             link.timers.cover = None;
         }

@@ -1,6 +1,6 @@
 //! Lost frames: [AW-SEND-6], [AW-SEND-7].
 
-use super::bench::Bench;
+use super::bench::{Bench, position};
 use ackwire::deliver::State;
 use ackwire::wire::{Filter, From};
 
@@ -83,6 +83,18 @@ fn aw_send_7_the_tail_mark() {
     assert_eq!(bench.wait_ms(2_000), marks(&[1_000], 3), "an event begins the silence anew");
     bench.ack(3);
     assert_eq!(bench.wait_ms(60_000), [], "nothing is unsettled");
+}
+
+#[test]
+fn aw_send_7_what_a_lost_frame_covered_beyond_its_last_event_shows_as_well() {
+    let mut bench = Bench::new(2);
+    bench.also = vec![(1, 2)];
+    assert_eq!(bench.subscribe(position(0)), ["subscribed after 0", "events (0,2] 1"]);
+    // That frame got lost. 1 came as a retry, `events (0,1] 1#2`, and 2 the client has applied before.
+    bench.ack(1);
+    assert_eq!(bench.wait_ms(2_000), marks(&[1_000], 2));
+    bench.ack(2);
+    assert_eq!(bench.wait_ms(60_000), []);
 }
 
 #[test]

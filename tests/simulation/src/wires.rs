@@ -150,7 +150,11 @@ impl World {
             let at = lane.send(now, text.len(), conditions);
             return self.agenda.push(at, Happening::ToClient { connection, text, kind });
         }
-        for at in lane.send_events(now, text.len(), conditions).0 {
+        let arrivals = lane.send_events(now, text.len(), conditions).0;
+        if arrivals.is_empty() {
+            self.note(|| format!("✗ {connection} {text}"));
+        }
+        for at in arrivals {
             self.agenda.push(at, Happening::ToClient { connection, text: text.clone(), kind: kind.clone() });
         }
     }
