@@ -218,9 +218,18 @@ impl Tab {
         }
         match decode_server(text) {
             Ok(Some(frame)) => {
-                let is_answer = matches!(frame, ServerFrame::Published { .. } | ServerFrame::Rejected { .. });
-                if is_answer && self.publishing.0 == socket {
-                    self.publishing.1 -= 1;
+                match &frame {
+                    ServerFrame::Published { .. } | ServerFrame::Rejected { .. } if self.publishing.0 == socket => {
+                        self.publishing.1 -= 1;
+                    }
+                    // Also if the page holds what is lost, and will hand it over.
+                    ServerFrame::Lost { stream, range } => {
+                        let of_it = |reader: &&mut Reader| reader.stream == *stream && reader.subscription.is_some();
+                        if let Some(reader) = self.readers.iter_mut().find(of_it) {
+                            reader.feed_start = reader.feed_start.max(range.upto);
+                        }
+                    }
+                    _ => {}
                 }
                 self.session.handle_frame(now, socket, frame);
             }
@@ -291,7 +300,6 @@ impl Tab {
             Notice::Lost { subscription, range, reason } => {
                 let positions = self.session.position(subscription);
                 let reader = self.readers.iter_mut().find(of(subscription))?;
-                reader.feed_start = reader.feed_start.max(range.upto());
                 reader.queue.retain(|waiting| !range.contains(waiting.arrived.event.seq));
                 reader.running.retain(|_, arrived| !range.contains(arrived.event.seq));
                 // The first `lost` of a subscription comes before it is told that it is subscribed.
