@@ -1,6 +1,7 @@
 // Formatting, lints, documentation and types. Each check counts as one test.
 import { buildPackage, ensureBuildTools } from "../build.mjs";
 import { checkInstructions } from "../instructions.mjs";
+import { checkNamedBounds } from "../lib/named-bounds.mjs";
 import { checkNamedTests } from "../lib/named-tests.mjs";
 import { run } from "../lib/run.mjs";
 import { Failure, say } from "../lib/step.mjs";
@@ -20,6 +21,7 @@ const checks = {
   "Clippy for the browser": () => run("cargo", ["clippy", ...wasm, ...strict]),
   "Nothing of ours is unsafe": checkUnsafe,
   "SECURITY.md names tests that exist": checkNamedTests,
+  "docs/bounds.md names bounds and tests that exist": checkNamedBounds,
   "Rust's documentation": () =>
     run("cargo", ["doc", "--workspace", "--no-deps"], { env: { RUSTDOCFLAGS: "-D warnings" } }),
   "JavaScript is formatted and lints": () => run("biome", ["ci", "--error-on-warnings", colors, "."]),

@@ -69,6 +69,10 @@ fn confirmed_events_that_fail_again_do_not_pile_up() {
     assert_eq!(bench.state(2), State::Confirmed);
     assert!(bench.wait(31).contains(&"lost (1,2] failed".into()));
     assert_eq!(bench.state(2), State::Confirmed);
+    // The largest input confirms all of it, with a notice for each.
+    bench.notices.clear();
+    bench.ack(3 * window);
+    assert_eq!((bench.notices.len(), bench.feed.tracker().unsettled()), (MAX_REOPENED, 0));
 }
 
 #[test]
