@@ -26,7 +26,16 @@ await main(async () => {
   const bugs = JSON.parse(readFileSync(join(root, "tests/simulation/bugs.json"), "utf8"));
   const copy = mkdtempSync(join(tmpdir(), "ackwire-bugs-"));
   try {
-    for (const name of ["Cargo.toml", "Cargo.lock", "clippy.toml", "PROTOCOL.md", "src", "server", "tests"]) {
+    for (const name of [
+      "Cargo.toml",
+      "Cargo.lock",
+      "clippy.toml",
+      "PROTOCOL.md",
+      "benches",
+      "src",
+      "server",
+      "tests",
+    ]) {
       cpSync(join(root, name), join(copy, name), { recursive: true });
     }
     const chosen = bugs.filter(({ name }) => only.split(",").some((part) => name.includes(part)));
