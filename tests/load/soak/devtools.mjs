@@ -52,11 +52,25 @@ class Page {
     return usedSize;
   }
 
+  /** Samples where the main thread is, every so many microseconds; the function that this resolves to ends that, and resolves to the profile. */
+  async profile(intervalUs = 100) {
+    const send = (method, params) => this.#browser.send(`Profiler.${method}`, params, this.#session);
+    await send("enable");
+    await send("setSamplingInterval", { interval: intervalUs });
+    await send("start");
+    return async () => (await send("stop")).profile;
+  }
+
   /** The process that runs the page: of the renderers, the one that has worked most. */
   async process() {
+    return (await this.renderers())[0];
+  }
+
+  /** The processes that run pages, those first that have worked most; the browser has more than the one page's. */
+  async renderers() {
     const { processInfo } = await this.#browser.send("SystemInfo.getProcessInfo");
     const renderers = processInfo.filter(({ type }) => type === "renderer");
-    return renderers.sort((one, other) => other.cpuTime - one.cpuTime)[0].id;
+    return renderers.sort((one, other) => other.cpuTime - one.cpuTime).map(({ id }) => id);
   }
 }
 

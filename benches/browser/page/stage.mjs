@@ -1,0 +1,87 @@
+import { Ledger } from "./ledger.mjs";
+import { keepMemories, wasmBytes } from "./memories.mjs";
+import { Smoothness } from "./smoothness.mjs";
+import { sent } from "./traffic.mjs";
+
+keepMemories();
+
+/** Milliseconds since 1970, finer than `Date.now`. */
+const now = () => performance.timeOrigin + performance.now();
+
+/** What the runner drives: connects, receives what a workload asks for, and says how it went. */
+export class Stage {
+  #connect;
+  #client;
+  #run;
+
+  constructor(connect) {
+    this.#connect = connect;
+  }
+
+  /** Keeps the main thread at it, so that the runner can tell this page's process from the others. */
+  work(rounds) {
+    let sum = 0;
+    for (let round = 0; round < rounds; round++) sum += Math.sqrt(round);
+    return sum > 0;
+  }
+
+  /** Connects; receives nothing yet. */
+  async open(address) {
+    this.#client = await this.#connect(address);
+  }
+
+  /**
+   * Subscribes to streams, and expects `count` events of them together, from number `first` of each on. `times` asks for
+   * the moment of each event, `smoothness` for what the page's user would notice meanwhile. See `received`.
+   */
+  start({ streams, count, first = 1, times = false, smoothness = false }) {
+    const run = { ledgers: [], count: 0, firstAt: 0, lastAt: 0, handledAt: times ? [] : undefined };
+    this.#run = run;
+    run.before = { ...sent };
+    run.smoothness = smoothness ? new Smoothness() : undefined;
+    run.done = new Promise((resolve) => {
+      const onEvent = (n) => {
+        if (run.count === 0) run.firstAt = now();
+        run.handledAt?.push([n, now()]);
+        run.count += 1;
+        if (run.count === count) {
+          run.lastAt = now();
+          resolve();
+        }
+      };
+      run.ledgers = streams.map(() => new Ledger(first, onEvent));
+    });
+    run.startedAt = now();
+    this.#client.subscribe(streams.map((stream, index) => [stream, run.ledgers[index].take]));
+  }
+
+  /** Resolves when every event was handled, and every confirmation sent that the contestant gives. */
+  async received() {
+    const run = this.#run;
+    await run.done;
+    await this.#client.flush?.();
+    return {
+      ...this.progress(),
+      startedAt: run.startedAt,
+      firstAt: run.firstAt,
+      lastAt: run.lastAt,
+      bytesUp: sent.bytes - run.before.bytes,
+      messagesUp: sent.messages - run.before.messages,
+      handledAt: run.handledAt,
+      smoothness: run.smoothness?.stop(),
+    };
+  }
+
+  /** How far it is, for a runner that has waited too long. */
+  progress() {
+    const { ledgers, count } = this.#run;
+    return {
+      count,
+      wrong: ledgers.find(({ wrong }) => wrong)?.wrong,
+      meanLength: ledgers.reduce((sum, { meanLength }) => sum + meanLength, 0) / ledgers.length,
+    };
+  }
+
+  /** Memory that WebAssembly holds, in bytes. */
+  wasmBytes = wasmBytes;
+}

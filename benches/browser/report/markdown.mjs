@@ -1,0 +1,63 @@
+// The results as tables, between markers of a page that people have written the rest of.
+
+import { contestants } from "../contestants/index.mjs";
+import { median } from "../lib/statistics.mjs";
+import { workloads } from "../workloads/index.mjs";
+import { figure } from "./figures.mjs";
+
+const BEGIN = "<!-- browser benchmark: begin; written by `npm run bench` -->";
+const END = "<!-- browser benchmark: end -->";
+
+/** Puts the tables where the markers are; at the end of a page that has none yet. */
+export function insert(page, tables) {
+  const block = `${BEGIN}\n${tables.trim()}\n${END}`;
+  const [from, upto] = [page.indexOf(BEGIN), page.indexOf(END)];
+  if (from < 0 || upto < 0) return `${page.trimEnd()}\n\n${block}\n`;
+  return page.slice(0, from) + block + page.slice(upto + END.length);
+}
+
+/** Everything that was measured. `plots` maps workloads to pictures, by their paths. */
+export function toMarkdown({ machine, runs, quick, results }, plots) {
+  const parts = [preface(machine, runs, quick)];
+  for (const [key, rows] of Object.entries(results)) {
+    const workload = workloads[key];
+    parts.push(`### ${workload.title[0].toUpperCase()}${workload.title.slice(1)}`);
+    if (plots[key]) parts.push(`![${workload.title}](${plots[key]})`);
+    parts.push(table(workload, rows));
+    if (workload.note) parts.push(workload.note);
+  }
+  return parts.join("\n\n");
+}
+
+function preface(machine, runs, quick) {
+  const peers = Object.entries(machine.peers).map(([name, version]) => `${name} ${version}`);
+  const versions = [machine.browser, `Node ${machine.node}`, machine.nats, ...peers].filter(Boolean).join(", ");
+  const length = quick ? ", with a tenth of the events" : "";
+  return [
+    `Measured ${machine.date} at commit ${machine.commit}, medians of ${runs} interleaved runs${length}.`,
+    `Machine: ${machine.processors}, ${machine.memoryGb} GB, ${machine.system}. Versions: ${versions}.`,
+  ].join("\n");
+}
+
+function table(workload, rows) {
+  const columns = workload.columns;
+  const head = ["", ...columns.map(([, { title }]) => title)];
+  const lines = [head, ["---", ...columns.map(() => "--:")]];
+  for (const [name, { runs, median: middle }] of Object.entries(rows)) {
+    const { title } = contestants[name];
+    const cells = columns.map(([column, { against }]) =>
+      against ? share(rows, name, column, against) : figure(middle?.[column]),
+    );
+    const failed = runs.filter(({ error }) => error);
+    const note = failed.length > 0 ? ` (${failed.length} of ${runs.length} runs failed)` : "";
+    lines.push([title + note, ...cells]);
+  }
+  return lines.map((cells) => `| ${cells.join(" | ")} |`).join("\n");
+}
+
+/** The median of the ratios to another contestant in the same run: a machine that drifts drifts for both. */
+function share(rows, name, column, against) {
+  const others = rows[against]?.runs;
+  const ratios = rows[name].runs.map((row, run) => row[column] / others?.[run]?.[column]).filter(Number.isFinite);
+  return ratios.length > 0 ? `${median(ratios).toFixed(2)} ×` : "–";
+}

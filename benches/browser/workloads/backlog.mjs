@@ -1,0 +1,62 @@
+// Everything is there already, and is wanted as fast as it can be had.
+import { streamName } from "../lib/events.mjs";
+
+/** How long a page may take, in milliseconds, before it counts as hanging. */
+const PATIENCE_MS = 120_000;
+
+/** What the report tells of it: figures of `measure`, as they are or as ratios to another contestant in the same run. */
+const columns = (perFrame) => [
+  ["perSecond", { title: "events/s, confirmed" }],
+  ["perSecond", { title: "to bare at 1", against: "bare-1" }],
+  ["perSecond", { title: `to bare at ${perFrame}`, against: `bare-${perFrame}` }],
+  ["mainUs", { title: "main thread µs/event" }],
+  ["bytesUp", { title: "bytes up/event" }],
+  ["heapMb", { title: "heap growth MB" }],
+];
+
+/** `quick` takes a tenth of the events; `perFrame` is how many Ackwire has in a frame, by 64 events and 32 KiB. */
+export function backlog({ title, count, bytes, perFrame, streams = 1 }) {
+  return {
+    title,
+    columns: columns(perFrame),
+    plot: { column: "perSecond", title: "events/s, delivered and confirmed where the contestant confirms" },
+    /** What the server has before anybody comes. */
+    plan: ({ quick }) => ({
+      streams: Array.from({ length: streams }, (_, index) => streamName(index)),
+      count: quick ? count / 10 : count,
+      bytes,
+    }),
+    /** One measurement, with a page that has nothing behind it. */
+    async measure({ peer, open, plan }) {
+      const address = await peer.call("guest", {});
+      const page = await open();
+      await page.call("open", address);
+      const heapBefore = await page.memory();
+      const cpuBefore = await page.mainThreadMs();
+      await page.call("start", { streams: plan.streams, count: plan.count });
+      const received = await page.call("received", undefined, PATIENCE_MS);
+      const confirmedAt = await peer.call("confirmed", plan.count);
+      const cpuMs = (await page.mainThreadMs()) - cpuBefore;
+      const heapBytes = (await page.memory()) - heapBefore;
+      check(received, plan);
+      const ms = (confirmedAt ?? received.lastAt) - received.firstAt;
+      return {
+        perSecond: (plan.count / ms) * 1000,
+        deliveredPerSecond: (plan.count / (received.lastAt - received.firstAt)) * 1000,
+        mainUs: (cpuMs / plan.count) * 1000,
+        busy: cpuMs / ms,
+        bytesUp: received.bytesUp / plan.count,
+        messagesUp: received.messagesUp,
+        firstMs: received.firstAt - received.startedAt,
+        heapMb: heapBytes / 2 ** 20,
+      };
+    },
+  };
+}
+
+/** A run counts only if every event came once, in order, with what was in it. */
+function check({ count, wrong, meanLength }, plan) {
+  if (wrong) throw new Error(wrong);
+  if (count !== plan.count) throw new Error(`${count} events of ${plan.count}`);
+  if (meanLength < plan.bytes / 2) throw new Error(`texts of ${meanLength} characters on average`);
+}

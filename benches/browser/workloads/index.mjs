@@ -1,0 +1,13 @@
+// What the contestants have to do.
+import { backlog } from "./backlog.mjs";
+
+export const workloads = {
+  small: backlog({ title: "a backlog of 100,000 events of 200 B", count: 100_000, bytes: 200, perFrame: 64 }),
+  large: backlog({ title: "a backlog of 20,000 events of 2 KB", count: 20_000, bytes: 2048, perFrame: 16 }),
+  streams: backlog({
+    title: "20 streams at once, 5,000 events of 200 B each",
+    count: 100_000,
+    bytes: 200,
+    streams: 20,
+  }),
+};
