@@ -8,6 +8,7 @@ export const workloads = {
     title: "20 streams at once, 5,000 events of 200 B each",
     count: 100_000,
     bytes: 200,
+    perFrame: 64,
     streams: 20,
   }),
 };
