@@ -23,6 +23,9 @@ pub struct Config {
     /// How long a delivered or received position that has moved may wait to be told; a handler may take for ever.
     /// Default: 1 s [AW-ACK-8].
     pub report_delay: Duration,
+    /// How often what to keep for the page's next life is told at most: storing it costs a browser more than receiving a
+    /// hundred events. A page that hides, flushes or closes is told at once. Default: 100 ms.
+    pub checkpoint_delay: Duration,
     /// How long a gap may be mere reordering. Default: 50 ms [AW-RECV-3].
     pub reorder_delay: Duration,
     /// How often the same gap is asked for before the session reconnects. Default: 5 [AW-RECV-3].
@@ -49,6 +52,7 @@ impl Config {
             connect_timeout: Duration::from_secs(15),
             ack_delay: Duration::from_millis(50),
             report_delay: Duration::from_secs(1),
+            checkpoint_delay: Duration::from_millis(100),
             reorder_delay: Duration::from_millis(50),
             max_resends: 5,
             probe_timeout: Duration::from_secs(5),

@@ -33,6 +33,10 @@ pub struct Session<P> {
     max_frame_bytes: usize,
     checkpoint: Checkpoint,
     checkpoint_changed: bool,
+    /// Timer: the checkpoint has changed, and is told.
+    checkpoint_due: Option<Instant>,
+    /// When it was told last.
+    checkpoint_told: Option<Instant>,
     flush_asked: bool,
     out: Outputs<P>,
     stats: Stats,
@@ -72,6 +76,8 @@ impl<P: Clone> Session<P> {
             max_frame_bytes: usize::MAX,
             checkpoint,
             checkpoint_changed: false,
+            checkpoint_due: None,
+            checkpoint_told: None,
             flush_asked: false,
             out: Outputs::new(),
             stats: Stats::default(),
@@ -88,6 +94,7 @@ impl<P: Clone> Session<P> {
     /// Acks what is settled, then closes. `connect` begins anew.
     pub fn close(&mut self, now: Instant) {
         self.flush_acks(now, true);
+        self.tell_checkpoint();
         self.link.close(&mut self.out);
         self.finish(now);
     }
@@ -96,6 +103,7 @@ impl<P: Clone> Session<P> {
     pub fn flush(&mut self, now: Instant) {
         self.flush_asked = true;
         self.flush_acks(now, true);
+        self.tell_checkpoint();
         self.finish(now);
     }
 
@@ -126,7 +134,7 @@ impl<P: Clone> Session<P> {
     pub fn unsubscribe(&mut self, now: Instant, subscription: SubscriptionId) {
         self.flush_acks(now, true);
         // Whoever subscribes again gets nothing again, even if no ack has told of it.
-        self.update_checkpoint();
+        self.update_checkpoint(now);
         let Some(index) = self.subscriptions.iter().position(|held| held.id() == subscription) else { return };
         let gone = self.subscriptions.remove(index);
         if gone.is_asked() {
@@ -265,7 +273,8 @@ impl<P: Clone> Session<P> {
     /// The page hides, perhaps for good: acks what is settled [AW-ACK-3].
     pub fn handle_hide(&mut self, now: Instant) {
         self.flush_acks(now, true);
-        self.update_checkpoint();
+        self.update_checkpoint(now);
+        self.tell_checkpoint();
         self.finish(now);
     }
 
@@ -284,7 +293,7 @@ impl<P: Clone> Session<P> {
 
     /// When `handle_timeout` wants to be called.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        let mut due = self.link.next_due();
+        let mut due = sooner(self.link.next_due(), self.checkpoint_due);
         if self.link.up().is_some() {
             due = sooner(due, self.outbox.next_due());
             for held in &self.subscriptions {
@@ -450,21 +459,35 @@ impl<P: Clone> Session<P> {
         let acks = self.subscriptions.iter_mut().map(|held| u64::from(held.flush_ack(anyway, &mut cx))).sum::<u64>();
         if acks > 0 {
             self.stats.acks += acks;
-            self.update_checkpoint();
+            self.update_checkpoint(now);
         }
     }
 
-    fn update_checkpoint(&mut self) {
+    fn update_checkpoint(&mut self, now: Instant) {
         for entry in self.subscriptions.iter().filter_map(Subscription::checkpoint) {
             if self.checkpoint.get(&entry.stream) != Some(&entry) {
                 self.checkpoint.set(entry);
-                self.checkpoint_changed = true;
+                let earliest = self.checkpoint_told.map_or(now, |told| told + self.config.checkpoint_delay);
+                self.checkpoint_due.get_or_insert(earliest);
             }
         }
     }
 
+    /// What has changed is told with the next drain.
+    fn tell_checkpoint(&mut self) {
+        self.checkpoint_changed |= self.checkpoint_due.take().is_some();
+    }
+
     /// After each input.
     fn finish(&mut self, now: Instant) {
+        self.finish_link(now);
+        if self.checkpoint_due.is_some_and(|due| due <= now) {
+            self.checkpoint_told = Some(now);
+            self.tell_checkpoint();
+        }
+    }
+
+    fn finish_link(&mut self, now: Instant) {
         let Some(socket) = self.link.up() else {
             if !self.link.is_greeting() {
                 self.subscriptions.iter_mut().for_each(Subscription::go_offline);

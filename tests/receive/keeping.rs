@@ -42,6 +42,24 @@ fn what_is_kept_has_no_more_ranges_than_a_frame_may_have() {
 }
 
 #[test]
+fn what_changes_often_is_kept_now_and_then() {
+    let mut bench = Bench::new();
+    bench.events(0, 2, &[1, 2]);
+    bench.confirm_run(0, 2);
+    assert_eq!(bench.kept().as_deref(), Some("s e1 2\n"), "the first at once");
+    bench.events(2, 4, &[3, 4]);
+    assert_eq!(bench.confirm_run(2, 4), ["ack 4"]);
+    assert_eq!(bench.kept(), None, "it was told just now");
+    bench.wait(100);
+    assert_eq!(bench.kept().as_deref(), Some("s e1 4\n"));
+    bench.events(4, 6, &[5, 6]);
+    assert_eq!(bench.confirm_run(4, 6), ["ack 6"]);
+    assert_eq!(bench.kept(), None);
+    bench.session.handle_hide(bench.now);
+    assert_eq!(bench.kept().as_deref(), Some("s e1 6\n"), "the page may be gone in a moment");
+}
+
+#[test]
 fn who_begins_elsewhere_forgets_what_was_kept() {
     let mut bench = Bench::new();
     bench.events(0, 2, &[1, 2]);
