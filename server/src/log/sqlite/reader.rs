@@ -5,7 +5,10 @@ use std::{
     path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
 };
-use tokio::{sync::Semaphore, task};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    task::{self, JoinHandle},
+};
 
 use super::{
     folder::{Folder, explain},
@@ -39,14 +42,32 @@ impl Readers {
         self: &Arc<Self>,
         work: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, LogError> {
-        let permit = self.permits.clone().acquire_owned().await.expect("the semaphore is never closed");
+        let answer = match self.permits.clone().try_acquire_owned() {
+            Ok(permit) => self.start(permit, work).await,
+            // In a task of its own: a caller that is not polled would hold a permit that others wait for.
+            Err(_) => {
+                let readers = self.clone();
+                let turn = async move {
+                    let permit = readers.permits.clone().acquire_owned().await.expect("the semaphore is never closed");
+                    readers.start(permit, work).await
+                };
+                task::spawn(turn).await.and_then(|answer| answer)
+            }
+        };
+        answer.map_err(|error| LogError::broken(format!("a read of the log broke off ({error})")))?
+    }
+
+    fn start<T: Send + 'static>(
+        self: &Arc<Self>,
+        permit: OwnedSemaphorePermit,
+        work: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> JoinHandle<Result<T, LogError>> {
         let readers = self.clone();
-        let read = task::spawn_blocking(move || {
+        task::spawn_blocking(move || {
             // Given back here and not by the caller, who may be gone by then.
             let _permit = permit;
             readers.read(work).map_err(|error| explain(&error, &readers.folder))
-        });
-        read.await.map_err(|error| LogError::broken(format!("a read of the log broke off ({error})")))?
+        })
     }
 
     fn read<T>(&self, work: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> rusqlite::Result<T> {
