@@ -10,6 +10,7 @@ import { run } from "./lib/run.mjs";
 import { onStop } from "./lib/signals.mjs";
 import { dim, Failure, main, red, say, seconds } from "./lib/step.mjs";
 import { ensureChromium } from "./setup/chromium.mjs";
+import { ensureNatsServer } from "./setup/nats-server.mjs";
 
 await main(async () => {
   const options = readOptions();
@@ -18,6 +19,7 @@ await main(async () => {
   process.env.CHROME_PATH = await ensureChromium();
   await ensureBuildTools();
   await ensurePeers();
+  const without = (await ensureNatsServer()) ? [] : ["nats"];
   await buildPackage();
   process.env.ACKWIRE_SERVER = await buildServer({ release: true });
   const { bench } = await import("../benches/browser/bench.mjs");
@@ -32,6 +34,7 @@ await main(async () => {
   try {
     const results = await bench(scope, {
       ...options,
+      without,
       onWorkload: ({ key, title, contestants }) =>
         say(`${key}: ${title}; ${contestants} contestants, ${options.runs} runs each`),
       onRun: ({ run, name, row }) => {

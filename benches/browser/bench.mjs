@@ -5,13 +5,15 @@ import { runWorkload } from "./runner.mjs";
 import { workloads } from "./workloads/index.mjs";
 
 /**
- * Runs them. `only` and `workload` name what is wanted (nothing for all), `onWorkload` and `onRun` hear of the progress.
+ * Runs them. `only` and `workload` name what is wanted (nothing for all), `without` folders of contestants that cannot
+ * run here; `onWorkload` and `onRun` hear of the progress.
  * Returns by workload and contestant the rows of all runs, and their medians.
  */
-export async function bench(scope, { only, workload, runs, quick, onWorkload, onRun }) {
+export async function bench(scope, { only, without = [], workload, runs, quick, onWorkload, onRun }) {
   const results = {};
   for (const [key, held] of pick(workloads, workload, "workload")) {
-    const entries = pick(contestants, only, "contestant").filter(([, one]) => held.takes?.(one) ?? true);
+    const able = ([, one]) => (held.takes?.(one) ?? true) && !without.includes(one.folder);
+    const entries = pick(contestants, only, "contestant").filter(able);
     onWorkload({ key, title: held.title, contestants: entries.length });
     const rows = await runWorkload(scope, held, entries, { runs, quick, onRun });
     results[key] = Object.fromEntries(
