@@ -19,8 +19,10 @@ export async function runWorkload(scope, workload, entries, { runs, quick, onRun
     for (let run = 1; run <= runs; run++) {
       for (const [name, contestant] of entries) {
         const row = await attempt(async () => {
+          const shared = { contestant, workload, plan, site };
+          if (workload.isFresh) return measure(here, shared);
           if (!peers.has(name)) peers.set(name, await prepare(here, contestant, plan));
-          return measure(here, { contestant, workload, plan, site, peer: peers.get(name) });
+          return measure(here, { ...shared, peer: peers.get(name) });
         });
         rows[name].push(row);
         onRun({ run, name, row });
@@ -47,12 +49,14 @@ async function prepare(scope, contestant, plan) {
   return peer;
 }
 
-async function measure(scope, { contestant, workload, plan, site, peer }) {
+/** Without a `peer`, with one of its own. */
+async function measure(scope, { contestant, workload, plan, site, peer: shared }) {
   const here = new Scope();
   scope.after(() => here.close());
   try {
     const open = () => openBench(here, site.page(contestant.folder));
-    return await workload.measure({ contestant, peer, plan, open });
+    const peer = shared ?? (await prepare(here, contestant, plan));
+    return await workload.measure({ scope: here, contestant, peer, plan, open });
   } finally {
     await here.close();
   }

@@ -14,9 +14,10 @@ export class Confirmed {
     this.times = times ? [] : undefined;
   }
 
-  /** The events up to a number, of one stream alone, or one more of whatever stream. */
+  /** So many more events; of one stream alone those up to number `n`. */
   add(count = 1, n = undefined) {
-    if (this.times && n !== undefined) this.times.push([n, now()]);
+    const at = now();
+    for (let back = count - 1; this.times && n !== undefined && back >= 0; back--) this.times.push([n - back, at]);
     this.#count += count;
     if (this.#goal > 0 && this.#count >= this.#goal) this.#reached();
   }

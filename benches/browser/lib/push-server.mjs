@@ -2,6 +2,7 @@
 import { once } from "node:events";
 import { createServer } from "node:http";
 import { WebSocketServer } from "ws";
+import { until } from "../../../tests/browser/harness/until.mjs";
 import { Confirmed } from "./confirming.mjs";
 import { placedEvent } from "./events.mjs";
 import { produce } from "./producing.mjs";
@@ -62,6 +63,11 @@ export class PushServer {
   /** Single events at a steady rate. */
   produce({ stream, bytes, ...plan }) {
     return produce(plan, (n, sent) => this.publish(stream, this.frame(stream, [placedEvent(n, bytes, sent)], true)));
+  }
+
+  /** Resolves once a page follows the stream. */
+  following(stream) {
+    return until("a page that follows", () => this.#followers.has(stream));
   }
 
   /** A page wants a stream: `send` gives it a message; what is there already goes out as fast as `socket` takes it. */

@@ -3,13 +3,12 @@ export class Ledger {
   /** How many events came, and the first that was not the one expected. */
   count = 0;
   wrong;
-  #next;
+  #next = 1;
   #characters = 0;
   #onEvent;
 
-  /** Expects the numbers from `first` on; calls `onEvent(n)` after each event. */
-  constructor(first, onEvent) {
-    this.#next = first;
+  /** Expects the numbers from 1 on; calls `onEvent(n, data)` after each event. */
+  constructor(onEvent) {
     this.#onEvent = onEvent;
   }
 

@@ -31,25 +31,26 @@ export class Stage {
   }
 
   /**
-   * Subscribes to streams, and expects `count` events of them together, from number `first` of each on. `times` asks for
-   * the moment of each event, `smoothness` for what the page's user would notice meanwhile. See `received`.
+   * Subscribes to streams, and expects `count` events of them together. `times` asks for the moment of each event, or of
+   * those with the numbers in it, `smoothness` for what the page's user would notice meanwhile. See `received`.
    */
-  start({ streams, count, first = 1, times = false, smoothness = false }) {
+  start({ streams, count, times = false, smoothness = false }) {
     const run = { ledgers: [], count: 0, firstAt: 0, lastAt: 0, handledAt: times ? [] : undefined };
+    const isWanted = Array.isArray(times) ? new Set(times) : { has: () => true };
     this.#run = run;
     run.before = { ...sent };
     run.smoothness = smoothness ? new Smoothness() : undefined;
     run.done = new Promise((resolve) => {
-      const onEvent = (n) => {
+      const onEvent = (n, { sent }) => {
         if (run.count === 0) run.firstAt = now();
-        run.handledAt?.push([n, now()]);
+        if (run.handledAt && isWanted.has(n)) run.handledAt.push([n, now(), sent]);
         run.count += 1;
         if (run.count === count) {
           run.lastAt = now();
           resolve();
         }
       };
-      run.ledgers = streams.map(() => new Ledger(first, onEvent));
+      run.ledgers = streams.map(() => new Ledger(onEvent));
     });
     run.startedAt = now();
     this.#client.subscribe(streams.map((stream, index) => [stream, run.ledgers[index].take]));

@@ -1,5 +1,6 @@
 // Everything is there already, and is wanted as fast as it can be had.
 import { streamName } from "../lib/events.mjs";
+import { check } from "./checking.mjs";
 
 /** How long a page may take, in milliseconds, before it counts as hanging. */
 const PATIENCE_MS = 120_000;
@@ -52,11 +53,4 @@ export function backlog({ title, count, bytes, perFrame, streams = 1 }) {
       };
     },
   };
-}
-
-/** A run counts only if every event came once, in order, with what was in it. */
-function check({ count, wrong, meanLength }, plan) {
-  if (wrong) throw new Error(wrong);
-  if (count !== plan.count) throw new Error(`${count} events of ${plan.count}`);
-  if (meanLength < plan.bytes / 2) throw new Error(`texts of ${meanLength} characters on average`);
 }

@@ -1,5 +1,6 @@
 // What the contestants have to do.
 import { backlog } from "./backlog.mjs";
+import { live } from "./live.mjs";
 
 export const workloads = {
   small: backlog({ title: "a backlog of 100,000 events of 200 B", count: 100_000, bytes: 200, perFrame: 64 }),
@@ -11,4 +12,7 @@ export const workloads = {
     perFrame: 64,
     streams: 20,
   }),
+  "live-50": live({ rate: 50, bytes: 200 }),
+  "live-500": live({ rate: 500, bytes: 200 }),
+  "live-5000": live({ rate: 5000, bytes: 200 }),
 };

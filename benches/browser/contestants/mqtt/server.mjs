@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { createServer } from "node:http";
 import { Aedes } from "aedes";
 import { createWebSocketStream, WebSocketServer } from "ws";
+import { until } from "../../../../tests/browser/harness/until.mjs";
 import { Confirmed } from "../../lib/confirming.mjs";
 import { placedEvent } from "../../lib/events.mjs";
 import { produce } from "../../lib/producing.mjs";
@@ -23,12 +24,16 @@ class MqttServer {
   #confirmed = new Confirmed();
   #plan = { streams: [], count: 0, bytes: 0 };
   #pages = 0;
+  #followed = new Set();
 
   constructor(broker, listener) {
     this.#broker = broker;
     this.#listener = listener;
     broker.on("subscribe", (subscriptions) => {
-      for (const { topic } of subscriptions) this.#send(topic);
+      for (const { topic } of subscriptions) {
+        this.#followed.add(topic);
+        this.#send(topic);
+      }
     });
     broker.on("ack", (packet) => packet && this.#confirmed.add(1, JSON.parse(packet.payload).data.n));
   }
@@ -62,6 +67,10 @@ class MqttServer {
   stop() {
     this.#broker.close();
     this.#listener.close();
+  }
+
+  following(stream) {
+    return until("a page that follows", () => this.#followed.has(stream));
   }
 
   async #send(topic) {

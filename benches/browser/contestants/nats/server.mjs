@@ -105,6 +105,11 @@ class NatsServer {
     return produce(plan, (n, sent) => this.#publish(stream, placedEvent(n, bytes, sent)));
   }
 
+  following() {
+    const look = async () => (await this.#manager.streams.info(STREAM)).state.consumer_count > 0;
+    return until("a consumer", look);
+  }
+
   async stop() {
     await this.#connection.close();
     this.#child.kill();

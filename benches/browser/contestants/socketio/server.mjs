@@ -2,6 +2,7 @@
 import { once } from "node:events";
 import { createServer } from "node:http";
 import { Server } from "socket.io";
+import { until } from "../../../../tests/browser/harness/until.mjs";
 import { Confirmed } from "../../lib/confirming.mjs";
 import { placedEvent } from "../../lib/events.mjs";
 import { produce } from "../../lib/producing.mjs";
@@ -61,6 +62,10 @@ class SocketIoServer {
 
   produce({ stream, bytes, ...plan }) {
     return produce(plan, (n, sent) => this.#emit(stream, placedEvent(n, bytes, sent), this.#socket));
+  }
+
+  following(stream) {
+    return until("a page that follows", () => this.#socket?.rooms.has(stream));
   }
 
   stop() {
