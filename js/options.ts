@@ -68,7 +68,8 @@ export interface SubscribeOptions {
   from?: From;
   /**
    * How much the server may send before confirmations come: 1 to 10,000 events and 1,024 to 67,108,864 bytes.
-   * Default: 256 and 1,048,576.
+   * Of a large window the server uses 256 events at first, and more while confirmations come within a second.
+   * Default: 1,024 and 1,048,576.
    */
   window?: { events?: number; bytes?: number };
   /** Which events are wanted. Default: all. */
@@ -188,7 +189,7 @@ export function checkSubscribe(stream: string, options: SubscribeOptions): Subsc
     from: position ? "" : (from as string),
     epoch: position?.epoch ?? "",
     seq: position?.seq ?? 0,
-    windowEvents: integer("window.events", window.events, 256, 1, 10_000),
+    windowEvents: integer("window.events", window.events, 1024, 1, 10_000),
     windowBytes: integer("window.bytes", window.bytes, 1024 * 1024, 1024, 64 * 1024 * 1024),
     filter: options.filter && JSON.stringify({ types, meta }),
     concurrency: integer("concurrency", options.concurrency, 1, 1, 10_000),

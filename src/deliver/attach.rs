@@ -37,7 +37,8 @@ impl Feed {
             reset: beginning.reset.clone(),
             lost,
         })));
-        let mut link = Link::new(after, tail, subscribe.window, subscribe.filter.clone());
+        let mut link =
+            Link::new(after, tail, (subscribe.window, self.config.first_allowance), subscribe.filter.clone());
         link.skip = beginning.skip;
         link.replay = subscribe.from == From::Start;
         if !link.replay {

@@ -19,6 +19,9 @@ pub struct Config {
     pub frame_events: u32,
     /// Most bytes of a frame's events; one event is always allowed. Default 32 KiB.
     pub frame_bytes: u32,
+    /// How much of a large window is used at first, and while confirmations are slow, in events: who takes long for each
+    /// event shall not have more of them on its hands than it can confirm before their deadlines [AW-SEND-3]. Default 256.
+    pub first_allowance: u32,
     /// The silence after which a mark is sent while something is unsettled [AW-SEND-7]; doubles to `max`.
     /// Default 1 s to 16 s.
     pub mark: Backoff,
@@ -38,6 +41,7 @@ impl Default for Config {
             ask_for_retries: false,
             frame_events: 64,
             frame_bytes: 32 * 1024,
+            first_allowance: 256,
             mark: Backoff { base: secs(1), max: secs(16) },
             cover_delay: secs(1),
             read_backoff: Backoff { base: Duration::from_millis(100), max: secs(5) },

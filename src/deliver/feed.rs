@@ -10,6 +10,9 @@ use super::{Config, Entry, Notice, Tracker};
 use crate::base::{Instant, Rng};
 use crate::wire::{Epoch, LostRange, LostReason, Seq, SeqRange, ServerFrame, StreamName, encode_events, encode_server};
 
+/// So many frames of a backlog are read at once: a read takes as long as several frames take to be sent.
+const PAGE_FRAMES: u32 = 4;
+
 /// Where a log stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tail {
@@ -295,6 +298,10 @@ impl Feed {
         }
         let (purpose, range) = link.next_read(&self.config)?;
         let (mut max_events, mut max_bytes) = (self.config.frame_events, self.config.frame_bytes);
+        if purpose == Purpose::Live {
+            max_events = max_events.saturating_mul(PAGE_FRAMES);
+            max_bytes = max_bytes.saturating_mul(PAGE_FRAMES);
+        }
         if let (Purpose::Live, None, Some((events, bytes))) = (purpose, &link.filter, link.room()) {
             (max_events, max_bytes) = (max_events.min(events), max_bytes.min(bytes));
         }

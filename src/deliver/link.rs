@@ -5,11 +5,14 @@ use std::ops::Bound;
 
 use super::record::Terms;
 use super::{Config, Entry, Tail};
-use crate::base::{Instant, RangeSet};
+use crate::base::{Duration, Instant, RangeSet};
 use crate::wire::{EventId, Filter, Priority, Seq, SeqRange, Window};
 
 /// Most ranges of `resend` that wait for their turn; a client that asks for more asks again.
 pub const MAX_RESENDS: usize = 256;
+
+/// A confirmation within this time of its event's sending says that the client can take more.
+const PROMPT: Duration = Duration::from_secs(1);
 
 /// What an attached connection has been sent, and what it may still be sent.
 ///
@@ -18,6 +21,9 @@ pub const MAX_RESENDS: usize = 256;
 #[derive(Clone, Debug)]
 pub(super) struct Link {
     pub window: Window,
+    /// How much of the window is used by now, in events, and how much at first [AW-SEND-3].
+    allowance: u32,
+    first_allowance: u32,
     pub filter: Option<Filter>,
     pub tail: Tail,
     /// The feed began after this.
@@ -83,6 +89,7 @@ pub(super) struct Outstanding {
     pub priority: Priority,
     pub terms: Terms,
     bytes: u32,
+    sent_at: Instant,
     /// Somebody else than the page has said that it is applied.
     pub is_vouched: bool,
     /// As in `repeats`.
@@ -105,9 +112,11 @@ pub(super) enum Purpose {
 }
 
 impl Link {
-    pub fn new(start: Seq, tail: Tail, window: Window, filter: Option<Filter>) -> Self {
+    pub fn new(start: Seq, tail: Tail, (window, first_allowance): (Window, u32), filter: Option<Filter>) -> Self {
         Self {
             window,
+            allowance: first_allowance,
+            first_allowance,
             filter,
             replayed_upto: tail.head,
             tail,
@@ -164,7 +173,7 @@ impl Link {
 
     /// How many events and bytes the window still takes; `None` if it is full.
     pub fn room(&self) -> Option<(u32, u32)> {
-        let events = u64::from(self.window.events).saturating_sub(self.outstanding.len() as u64);
+        let events = u64::from(self.window.events.min(self.allowance)).saturating_sub(self.outstanding.len() as u64);
         let bytes = u64::from(self.window.bytes).saturating_sub(self.outstanding_bytes);
         (events > 0 && bytes > 0).then_some((events as u32, bytes as u32))
     }
@@ -184,11 +193,11 @@ impl Link {
     }
 
     /// An event is on its way: its first, or a repeat of a settled one that is due then.
-    pub fn take_out(&mut self, entry: &Entry, repeat_due: Option<Instant>) {
+    pub fn take_out(&mut self, now: Instant, entry: &Entry, repeat_due: Option<Instant>) {
         let event = entry.event();
         let bytes = u32::try_from(entry.bytes()).unwrap_or(u32::MAX);
         let (id, priority, terms) = (event.id.clone(), event.priority, Terms::of(event));
-        let sent = Outstanding { id, priority, terms, bytes, is_vouched: false, repeat_due };
+        let sent = Outstanding { id, priority, terms, bytes, sent_at: now, is_vouched: false, repeat_due };
         self.outstanding_bytes += u64::from(bytes);
         if let Some(before) = self.outstanding.insert(event.seq, sent) {
             self.forget(event.seq, &before);
@@ -226,6 +235,20 @@ impl Link {
             self.repeats.remove(&(due, seq));
         }
         Some(sent.clone())
+    }
+
+    /// The client has confirmed what lies in the range: more of the window is used if it did so promptly, and no more than
+    /// at first if it did not.
+    pub fn widen(&mut self, now: Instant, range: SeqRange) {
+        let within = (Bound::Excluded(range.after()), Bound::Included(range.upto()));
+        let mut confirmed = self.outstanding.range(within).map(|(_, sent)| sent.sent_at);
+        let Some(oldest) = confirmed.next() else { return };
+        self.allowance = if oldest + PROMPT < now {
+            self.first_allowance
+        } else {
+            let grown = self.allowance.saturating_add(1 + confirmed.count() as u32);
+            grown.min(self.window.events.max(self.first_allowance))
+        };
     }
 
     /// What lies in the range is settled: the window opens.

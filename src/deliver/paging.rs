@@ -2,10 +2,10 @@
 
 use std::{collections::VecDeque, sync::Arc};
 
-use super::Entry;
 use super::feed::{EventsOut, Feed, FeedFrame, Page};
 use super::link::{Link, Purpose, Reading};
 use super::record::Terms;
+use super::{Config, Entry};
 use crate::base::Instant;
 use crate::wire::{LostRange, LostReason, Seq, SeqRange, ServerFrame, StreamName};
 
@@ -58,6 +58,9 @@ impl Feed {
                 is_full = true;
                 break;
             }
+            if is_wanted && !is_dead && !chain.takes(entry, &self.config) {
+                chain.cut(at);
+            }
             let covered = if is_wanted { event.seq.before() } else { event.seq };
             self.tracker.cover_up(at, covered);
             at = event.seq;
@@ -66,8 +69,8 @@ impl Feed {
             } else if is_wanted {
                 let attempt = self.tracker.send(now, event, &self.config);
                 let is_repeat = self.tracker.settled.contains(event.seq);
-                link.take_out(entry, is_repeat.then(|| now + Terms::of(event).deadline(&self.config)));
-                chain.entries.push((entry.clone(), attempt));
+                link.take_out(now, entry, is_repeat.then(|| now + Terms::of(event).deadline(&self.config)));
+                chain.push(entry, attempt);
             }
         }
         if is_full {
@@ -188,18 +191,32 @@ struct Chain {
     after: Seq,
     /// To be listed in the next frame.
     entries: Vec<(Arc<Entry>, u32)>,
+    /// Theirs.
+    bytes: usize,
     frames: VecDeque<FeedFrame>,
 }
 
 impl Chain {
     fn new(stream: &StreamName, after: Seq) -> Self {
-        Self { stream: stream.clone(), after, entries: Vec::new(), frames: VecDeque::new() }
+        Self { stream: stream.clone(), after, entries: Vec::new(), bytes: 0, frames: VecDeque::new() }
+    }
+
+    /// Whether the next frame has room for it; one event is always allowed [AW-SEND-5].
+    fn takes(&self, entry: &Entry, config: &Config) -> bool {
+        let fits = self.bytes + entry.bytes() <= config.frame_bytes as usize;
+        self.entries.is_empty() || (fits && self.entries.len() < config.frame_events as usize)
+    }
+
+    fn push(&mut self, entry: &Arc<Entry>, attempt: u32) {
+        self.bytes += entry.bytes();
+        self.entries.push((entry.clone(), attempt));
     }
 
     /// A frame up to `upto`, if there is anything to cover.
     fn cut(&mut self, upto: Seq) {
         if upto > self.after {
             let entries = std::mem::take(&mut self.entries);
+            self.bytes = 0;
             self.frames.push_back(FeedFrame::Events(EventsOut { after: self.after, upto, entries, requeued: false }));
             self.after = upto;
         }

@@ -70,7 +70,7 @@ pub struct SubscribeOptions {
     pub stream: StreamName,
     /// Where to begin. Default: [`From::Resume`].
     pub from: From,
-    /// How much may be unsettled. Default: 256 events, 1 MiB.
+    /// How much may be unsettled. Default: 1,024 events, 1 MiB.
     pub window: Window,
     /// Which events are wanted. Default: all.
     pub filter: Option<Filter>,

@@ -9,7 +9,7 @@ use super::output::Outputs;
 use super::requeued::{Arrival, RequeuedEvents};
 use super::stats::{Counters, Footprint, Positions, SubscriptionStats};
 use super::{Batch, Config, Head, Notice, Outcome, SocketId, SubscribeOptions, SubscriptionId};
-use crate::base::{Instant, RangeSet, sooner};
+use crate::base::{Duration, Instant, RangeSet, sooner};
 use crate::wire::{
     Ack, ClientFrame, Confirm, Epoch, From, LostRange, LostReason, MAX_RANGES, Nack, Position, Resend, Seq, SeqRange,
     StreamName, Subscribe, Subscribed,
@@ -21,6 +21,11 @@ pub const HELD_WINDOWS: usize = 4;
 /// Most ranges beyond the cursor that are remembered as failed for good. More than that many dead events behind one gap
 /// would be delivered although they are dead, which breaks nothing: their confirmation is not heard.
 pub const MAX_FAILED_AHEAD: usize = 256;
+
+/// Once so many events are settled and none is open, the ack waits no longer than [`LULL`]: the window may be full by its
+/// bytes, or the server may use a part of it only, and nothing comes until the ack is there [AW-ACK-3].
+const LULL_EVENTS: u32 = 16;
+const LULL: Duration = Duration::from_millis(5);
 
 /// What a subscription works with during one input.
 pub(super) struct Context<'a, P> {
@@ -479,6 +484,8 @@ impl<P: Clone> Subscription<P> {
         let all_done = self.ended_told && self.open.len() == 0;
         if critical || all_done || self.fresh >= (self.options.window.events / 4).max(1) {
             self.ack_now(cx);
+        } else if self.fresh >= LULL_EVENTS && self.open.len() == 0 {
+            self.ack_by(cx.now + cx.config.ack_delay.min(LULL));
         } else {
             self.ack_soon(cx);
         }

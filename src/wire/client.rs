@@ -84,9 +84,9 @@ impl Window {
 }
 
 impl Default for Window {
-    /// 256 events, 1 MiB.
+    /// 1,024 events, 1 MiB.
     fn default() -> Self {
-        Self { events: 256, bytes: 1024 * 1024 }
+        Self { events: 1024, bytes: 1024 * 1024 }
     }
 }
 

@@ -19,7 +19,7 @@ pub struct Bench {
     pub feed: Feed,
     pub now: Instant,
     pub notices: Vec<Notice>,
-    log: Vec<Arc<Entry>>,
+    pub log: Vec<Arc<Entry>>,
     compacted: BTreeSet<Seq>,
     tail: Tail,
     pub window: Window,
@@ -64,6 +64,11 @@ impl Bench {
     /// A log with events 1 to `events`.
     pub fn new(events: u64) -> Self {
         Self::with_config(events, Config::default())
+    }
+
+    /// The same, with all of the window in use from the beginning.
+    pub fn unhurried(events: u64) -> Self {
+        Self::with_config(events, Config { first_allowance: Window::MAX_EVENTS, ..Config::default() })
     }
 
     pub fn with_config(events: u64, config: Config) -> Self {

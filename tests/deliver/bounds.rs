@@ -48,7 +48,7 @@ fn positions_full_of_holes_do_not_pile_up() {
 #[test]
 fn confirmed_events_that_fail_again_do_not_pile_up() {
     let window = u64::from(Window::MAX_EVENTS);
-    let mut bench = Bench::new(3 * window);
+    let mut bench = Bench::unhurried(3 * window);
     bench.window = Window { events: Window::MAX_EVENTS, bytes: Window::MAX_BYTES };
     bench.subscribe(position(3 * window));
     // Each of its connections goes further back, and fails a window of what was confirmed.
@@ -128,7 +128,7 @@ fn a_window_of_holes_is_taken_note_of_in_full() {
 #[test]
 fn ranges_that_are_asked_for_again_wait_up_to_their_bound() {
     let events = 4 * MAX_RESENDS as u64;
-    let mut bench = Bench::new(events);
+    let mut bench = Bench::unhurried(events);
     bench.window = Window { events: Window::MAX_EVENTS, bytes: Window::MAX_BYTES };
     bench.subscribe(From::Start);
     for first in (2..=events).step_by(128) {
@@ -158,7 +158,7 @@ fn the_failures_of_an_event_are_remembered_up_to_their_bound() {
 #[test]
 fn confirmations_by_others_are_remembered_up_to_their_bound() {
     let events = 3 * MAX_EXCEPTIONS as u64;
-    let mut bench = Bench::new(events);
+    let mut bench = Bench::unhurried(events);
     bench.window = Window { events: Window::MAX_EVENTS, bytes: Window::MAX_BYTES };
     bench.subscribe(From::Start);
     for n in (2..=events).step_by(2) {

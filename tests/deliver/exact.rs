@@ -54,7 +54,7 @@ fn sixty_four_ranges_are_not_too_many() {
 
 #[test]
 fn what_waits_to_be_sent_again_is_bounded() {
-    let mut bench = Bench::new(1000);
+    let mut bench = Bench::unhurried(1000);
     bench.window.events = 1000;
     bench.subscribe(From::Start);
     let (stream, epoch) = (bench.feed.stream().clone(), bench.feed.tracker().epoch().clone());
@@ -174,7 +174,7 @@ fn why_nothing_was_done_is_said_in_words() {
 #[test]
 fn what_somebody_else_confirmed_is_remembered_up_to_a_bound() {
     let most = MAX_EXCEPTIONS as u64;
-    let mut bench = Bench::new(2 * most + 2);
+    let mut bench = Bench::unhurried(2 * most + 2);
     bench.window.events = 10_000;
     bench.window.bytes = 64 * 1024 * 1024;
     bench.subscribe(From::Start);

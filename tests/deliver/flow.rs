@@ -1,6 +1,8 @@
 //! Windows, batches, ends: [AW-SEND-3], [AW-SEND-5], [AW-RECV-7].
 
 use super::bench::Bench;
+use ackwire::base::Duration;
+use ackwire::deliver::Config;
 use ackwire::wire::From;
 
 #[test]
@@ -26,6 +28,39 @@ fn the_window_in_bytes_with_one_event_always_allowed() {
     bench.window.events = 10;
     assert_eq!(bench.subscribe(From::Start), ["subscribed after 0", "events (0,1] 1"]);
     assert_eq!(bench.ack(1), ["events (1,2] 2"]);
+}
+
+#[test]
+fn aw_send_3_a_large_window_is_used_by_and_by_while_confirmations_are_prompt() {
+    let mut bench = Bench::new(5_000);
+    bench.window.events = 1_000;
+    bench.subscribe(From::Start);
+    assert_eq!(bench.feed.outstanding(), 256);
+    bench.ack(100);
+    assert_eq!(bench.feed.outstanding(), 356, "as much more as was confirmed");
+    bench.now = bench.now + Duration::from_secs(1);
+    bench.ack(456);
+    assert_eq!(bench.feed.outstanding(), 712);
+    bench.ack(1_168);
+    assert_eq!(bench.feed.outstanding(), 1_000, "the window is the cap");
+    bench.now = bench.now + Duration::from_millis(1_001);
+    bench.ack(1_169);
+    assert_eq!(bench.feed.outstanding(), 999, "whoever is slow gets nothing more for now");
+    bench.ack(2_168);
+    assert_eq!(bench.feed.outstanding(), 256);
+    bench.ack(2_169);
+    assert_eq!(bench.feed.outstanding(), 257, "and is trusted again");
+}
+
+#[test]
+fn aw_send_5_no_frame_is_larger_than_the_configured_bytes() {
+    let mut bench = Bench::with_config(40, Config { frame_bytes: 400, ..Config::default() });
+    let each = bench.log[0].bytes();
+    let sent = bench.subscribe(From::Start);
+    let lengths: Vec<usize> = sent[1..].iter().map(|frame| frame.split_whitespace().count() - 2).collect();
+    assert_eq!(lengths.iter().sum::<usize>(), 40, "{sent:?}");
+    assert!(lengths.iter().all(|events| (1..=400 / each).contains(events)), "{lengths:?} of {each} bytes each");
+    assert!(lengths.len() < 40, "many to a frame where they fit");
 }
 
 #[test]

@@ -1,7 +1,8 @@
 //! Gaps, losses, windows and resumption.
 
-use super::bench::Bench;
-use ackwire::receive::MAX_FAILED_AHEAD;
+use super::bench::{Bench, stream};
+use ackwire::receive::{MAX_FAILED_AHEAD, SubscribeOptions};
+use ackwire::wire::Window;
 use serde_json::json;
 
 #[test]
@@ -103,4 +104,28 @@ fn failures_ahead_are_remembered_up_to_their_bound() {
     let lost = |seq: u64| format!("lost ({},{seq}] failed", seq - 1);
     let told = bench.events(0, beyond, &[last, beyond]);
     assert_eq!(told, [lost(last), format!("deliver {beyond}"), lost(beyond)]);
+}
+
+#[test]
+fn aw_ack_3_an_ack_waits_less_when_nothing_runs() {
+    let mut bench = Bench::new();
+    let window = Window::new(256, 65_536).unwrap();
+    let options = SubscribeOptions { window, ..SubscribeOptions::new(stream("t")) };
+    bench.stream = bench.session.subscribe(bench.now, options).unwrap();
+    bench.drain();
+    bench.frame(json!({
+        "type": "subscribed", "stream": "t", "epoch": "e1", "after": 0, "head": 0, "oldest": 1, "replayed_upto": 0,
+    }));
+    bench.drain();
+    let mut receive = |after: u64, upto: u64, confirmed: u64| {
+        let events: Vec<(u64, u32, u64)> = (after + 1..=upto).map(|n| (n, 1, n)).collect();
+        bench.batch(bench.socket, "t", (after, upto, false), &events);
+        bench.drain();
+        assert_eq!(bench.confirm_run(after, confirmed), [""; 0], "less than a quarter of the window");
+        bench.wait(5)
+    };
+    assert_eq!(receive(0, 15, 15), [""; 0], "few may wait for more");
+    assert_eq!(receive(15, 16, 16), ["ack 16"]);
+    assert_eq!(receive(16, 40, 39), [""; 0], "one still runs, and more may settle with it");
+    assert_eq!(bench.wait(45), ["ack 39"]);
 }
