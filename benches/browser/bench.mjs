@@ -26,14 +26,13 @@ export async function bench(scope, { only, without = [], workload, runs, quick, 
   return results;
 }
 
-/** Those of a table whose names begin with one of the wanted. */
+/** Those of a table that are wanted: by name, or all whose names begin so. */
 function pick(table, wanted, kind) {
-  const entries = Object.entries(table);
-  if (wanted.length === 0) return entries;
-  for (const name of wanted) {
-    if (!entries.some(([key]) => key.startsWith(name))) {
-      throw new Error(`There is no ${kind} "${name}": ${Object.keys(table).join(", ")}.`);
-    }
-  }
-  return entries.filter(([key]) => wanted.some((name) => key.startsWith(name)));
+  const names = Object.keys(table);
+  const picked = wanted.flatMap((name) => {
+    const found = names.includes(name) ? [name] : names.filter((key) => key.startsWith(name));
+    if (found.length === 0) throw new Error(`There is no ${kind} "${name}": ${names.join(", ")}.`);
+    return found;
+  });
+  return Object.entries(table).filter(([name]) => wanted.length === 0 || picked.includes(name));
 }

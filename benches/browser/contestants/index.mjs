@@ -1,5 +1,5 @@
 // Who takes part. Each has a folder with its page's side (`page.mjs`) and its server's (`server.mjs`).
-// `confirms`: its server learns what was handled.
+// `confirms`: its server learns what was handled, or received. `resumes`: after a cut it gets what it has missed.
 
 const bare = (perFrame) => ({
   title: `bare WebSocket + JSON.parse, ${perFrame} per frame`,
@@ -18,24 +18,38 @@ export const contestants = {
     config: { perFrame: 64, dedupe: true, ackEvery: 64 },
     confirms: true,
   },
-  "ackwire-sqlite": { title: "Ackwire, SQLite", folder: "ackwire", config: { log: "sqlite" }, confirms: true },
-  "ackwire-memory": { title: "Ackwire, log in memory", folder: "ackwire", config: { log: "memory" }, confirms: true },
-  "nats-ordered": { title: "NATS JetStream, ordered consumer", folder: "nats" },
+  "ackwire-sqlite": {
+    title: "Ackwire, SQLite",
+    resumes: true,
+    folder: "ackwire",
+    config: { log: "sqlite" },
+    confirms: true,
+  },
+  "ackwire-memory": {
+    title: "Ackwire, log in memory",
+    resumes: true,
+    folder: "ackwire",
+    config: { log: "memory" },
+    confirms: true,
+  },
+  "nats-ordered": { title: "NATS JetStream, ordered consumer", resumes: true, folder: "nats" },
   "nats-explicit": {
     title: "NATS JetStream, explicit acks",
+    resumes: true,
     folder: "nats",
     config: { explicit: true },
     confirms: true,
   },
-  centrifuge: { title: "centrifuge, 16 per frame", folder: "centrifuge" },
+  centrifuge: { title: "centrifuge, 16 per frame", resumes: true, folder: "centrifuge" },
   socketio: { title: "socket.io", folder: "socketio" },
   "socketio-acks": { title: "socket.io, with acks", folder: "socketio", config: { acks: true }, confirms: true },
   "socketio-recovery": {
     title: "socket.io, connection state recovery",
+    resumes: true,
     folder: "socketio",
     config: { recovery: true },
   },
-  signalr: { title: "SignalR, stateful reconnect", folder: "signalr", confirms: true },
-  webpubsub: { title: "Azure Web PubSub, reliable", folder: "webpubsub", confirms: true },
-  mqtt: { title: "MQTT.js, QoS 1", folder: "mqtt", confirms: true },
+  signalr: { title: "SignalR, stateful reconnect", resumes: true, folder: "signalr", confirms: true },
+  webpubsub: { title: "Azure Web PubSub, reliable", resumes: true, folder: "webpubsub", confirms: true },
+  mqtt: { title: "MQTT.js, QoS 1", resumes: true, folder: "mqtt", confirms: true },
 };

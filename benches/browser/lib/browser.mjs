@@ -1,5 +1,6 @@
 // A page in a Chromium of its own, and what it costs.
 import { readFile } from "node:fs/promises";
+import { until } from "../../../tests/browser/harness/until.mjs";
 import { openPage } from "../../../tests/load/soak/devtools.mjs";
 
 /** How long anything in a page may take, in milliseconds, unless it is said otherwise. */
@@ -56,6 +57,9 @@ class BenchPage {
   async memory() {
     return (await this.#devtools.heap()) + (await this.call("wasmBytes"));
   }
+
+  /** Waits until an expression in the page is true. */
+  until = (expression) => until(expression, () => this.#devtools.run(expression));
 
   /** Records where the main thread's time goes, until the function that this returns is called; that returns the profile. */
   profile = () => this.#devtools.profile();

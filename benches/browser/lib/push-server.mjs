@@ -18,6 +18,8 @@ export class PushServer {
   /** Whether its pages say what they have handled. */
   confirms = false;
   perFrame = 1;
+  /** Everything that was published, for a page that resumes; a backlog is not. */
+  kept = [];
   /** By stream: the messages of its backlog, and who follows it. */
   #frames = new Map();
   #followers = new Map();
@@ -48,6 +50,7 @@ export class PushServer {
   /** For the next page. */
   guest(options) {
     this.confirmations.reset(options);
+    this.kept = [];
     this.#followers.clear();
     return this.address;
   }
@@ -65,6 +68,12 @@ export class PushServer {
     return produce(plan, (n, sent) => this.publish(stream, this.frame(stream, [placedEvent(n, bytes, sent)], true)));
   }
 
+  /** While nobody is connected: kept for whoever comes back, see `kept`. */
+  append({ stream, from, count, bytes }) {
+    this.#followers.delete(stream);
+    for (let n = from; n < from + count; n++) this.publish(stream, this.frame(stream, [placedEvent(n, bytes)], true));
+  }
+
   /** Resolves once a page follows the stream. */
   following(stream) {
     return until("a page that follows", () => this.#followers.has(stream));
@@ -76,7 +85,13 @@ export class PushServer {
     await sendAll(socket, this.#frames.get(stream) ?? []);
   }
 
+  /** A page is back, and has had so many of what was published. */
+  resume(socket, had) {
+    return sendAll(socket, this.kept.slice(had));
+  }
+
   publish(stream, message) {
+    this.kept.push(message);
     this.#followers.get(stream)?.(message);
   }
 

@@ -1,6 +1,8 @@
 // What the contestants have to do.
 import { backlog } from "./backlog.mjs";
 import { live } from "./live.mjs";
+import { responsive } from "./responsive.mjs";
+import { resume } from "./resume.mjs";
 
 export const workloads = {
   small: backlog({ title: "a backlog of 100,000 events of 200 B", count: 100_000, bytes: 200, perFrame: 64 }),
@@ -15,4 +17,8 @@ export const workloads = {
   "live-50": live({ rate: 50, bytes: 200 }),
   "live-500": live({ rate: 500, bytes: 200 }),
   "live-5000": live({ rate: 5000, bytes: 200 }),
+  million: responsive({ count: 1_000_000, bytes: 200 }),
+  "resume-100": resume({ missed: 100, bytes: 200 }),
+  "resume-10000": resume({ missed: 10_000, bytes: 200 }),
+  "resume-100000": resume({ missed: 100_000, bytes: 200 }),
 };

@@ -41,7 +41,19 @@ class AckwireServer {
 
   async prepare({ streams, count, bytes }) {
     this.#streams = streams;
-    for (const stream of streams) await this.#append(stream, 1, count / streams.length, bytes);
+    const each = count / streams.length;
+    for (const stream of streams) await this.append({ stream, from: 1, count: each, bytes });
+  }
+
+  /** Many at once. */
+  async append({ stream, from, count, bytes }) {
+    for (let n = from; n < from + count; n += BATCH) {
+      const length = Math.min(BATCH, from + count - n);
+      await this.#server.post(
+        stream,
+        Array.from({ length }, (_, index) => makeEvent(n + index, bytes)),
+      );
+    }
   }
 
   guest() {
@@ -100,15 +112,5 @@ class AckwireServer {
     const { consumer } = this.address;
     const found = (await this.#server.consumers(stream)).find((view) => view.consumer === consumer);
     return found?.confirmed ?? 0;
-  }
-
-  async #append(stream, first, last, bytes) {
-    for (let n = first; n <= last; n += BATCH) {
-      const length = Math.min(BATCH, last - n + 1);
-      await this.#server.post(
-        stream,
-        Array.from({ length }, (_, index) => makeEvent(n + index, bytes)),
-      );
-    }
   }
 }

@@ -24,9 +24,12 @@ class CentrifugeServer extends PushServer {
   #answer(socket, { id, connect, subscribe }) {
     const reply = (result) => socket.send(JSON.stringify({ id, ...result }));
     if (connect) reply({ connect: { client: "page", version: "bench" } });
-    if (subscribe) {
-      reply({ subscribe: { recoverable: true, epoch: EPOCH, offset: 0, positioned: true } });
-      this.subscribe(subscribe.channel, socket);
-    }
+    if (!subscribe) return;
+    const { channel, recover, offset = 0 } = subscribe;
+    // What was missed is in the answer.
+    const publications = recover ? this.kept.slice(offset).map((push) => JSON.parse(push).push.pub) : undefined;
+    const position = { recoverable: true, positioned: true, epoch: EPOCH, offset: this.kept.length };
+    reply({ subscribe: { ...position, ...(recover && { was_recovering: true, recovered: true, publications }) } });
+    if (!recover) this.subscribe(channel, socket);
   }
 }

@@ -69,6 +69,11 @@ class MqttServer {
     this.#listener.close();
   }
 
+  /** While nobody is connected: kept for the client's session. */
+  async append({ stream, from, count, bytes }) {
+    for (let n = from; n < from + count; n++) await this.#publish(stream, placedEvent(n, bytes));
+  }
+
   following(stream) {
     return until("a page that follows", () => this.#followed.has(stream));
   }

@@ -71,12 +71,15 @@ class NatsServer {
   async prepare({ streams, count, bytes }) {
     this.#streams = streams;
     await this.#manager.streams.add({ name: STREAM, subjects: streams });
-    for (const stream of streams) {
-      const each = count / streams.length;
-      for (let n = 1; n <= each; n += BATCH) {
-        const length = Math.min(BATCH, each - n + 1);
-        await Promise.all(Array.from({ length }, (_, index) => this.#publish(stream, placedEvent(n + index, bytes))));
-      }
+    const each = count / streams.length;
+    for (const stream of streams) await this.append({ stream, from: 1, count: each, bytes });
+  }
+
+  /** Many at once. */
+  async append({ stream, from, count, bytes }) {
+    for (let n = from; n < from + count; n += BATCH) {
+      const length = Math.min(BATCH, from + count - n);
+      await Promise.all(Array.from({ length }, (_, index) => this.#publish(stream, placedEvent(n + index, bytes))));
     }
   }
 

@@ -3,7 +3,7 @@
 import { PushServer } from "../../lib/push-server.mjs";
 
 const END = "\x1e";
-const [INVOCATION, PING, ACK] = [1, 6, 8];
+const [INVOCATION, PING, ACK, SEQUENCE] = [1, 6, 8, 9];
 const PING_MS = 10_000;
 
 export const start = () => new SignalRServer().listen({ path: "/hub", answer: negotiate });
@@ -11,14 +11,19 @@ export const start = () => new SignalRServer().listen({ path: "/hub", answer: ne
 class SignalRServer extends PushServer {
   /** It confirms what the client has received; handled or not. */
   confirms = true;
+  #confirmed = 0;
 
   frame(stream, [event]) {
     return JSON.stringify({ type: INVOCATION, target: "event", arguments: [stream, event] }) + END;
   }
 
+  guest(options) {
+    this.#confirmed = 0;
+    return super.guest(options);
+  }
+
   connected(socket) {
     const say = (message) => socket.send(JSON.stringify(message) + END);
-    let confirmed = 0;
     const alive = setInterval(() => say({ type: PING }), PING_MS);
     socket.on("close", () => clearInterval(alive));
     socket.on("message", (data) => {
@@ -26,12 +31,19 @@ class SignalRServer extends PushServer {
         const message = JSON.parse(text);
         if (message.protocol) say({});
         if (message.type === INVOCATION) this.subscribe(message.arguments[0], socket);
-        if (message.type === ACK) {
-          this.confirmations.add(message.sequenceId - confirmed, message.sequenceId);
-          confirmed = message.sequenceId;
+        if (message.type === ACK) this.#acked(message.sequenceId);
+        if (message.type === SEQUENCE) {
+          // The connection is taken up again: with what was not confirmed on the one before.
+          say({ type: SEQUENCE, sequenceId: this.#confirmed + 1 });
+          this.resume(socket, this.#confirmed);
         }
       }
     });
+  }
+
+  #acked(sequenceId) {
+    this.confirmations.add(sequenceId - this.#confirmed, sequenceId);
+    this.#confirmed = sequenceId;
   }
 }
 

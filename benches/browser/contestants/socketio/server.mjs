@@ -64,6 +64,11 @@ class SocketIoServer {
     return produce(plan, (n, sent) => this.#emit(stream, placedEvent(n, bytes, sent), this.#socket));
   }
 
+  /** While nobody is connected: kept for the session that will be taken up again. */
+  append({ stream, from, count, bytes }) {
+    for (let n = from; n < from + count; n++) this.#emit(stream, placedEvent(n, bytes), this.#socket);
+  }
+
   following(stream) {
     return until("a page that follows", () => this.#socket?.rooms.has(stream));
   }

@@ -9,15 +9,22 @@ export const start = () => new WebPubSubServer().listen({ protocol: PROTOCOL });
 class WebPubSubServer extends PushServer {
   /** It confirms what the client has received; handled or not. */
   confirms = true;
+  #confirmed = 0;
 
   frame(group, [event]) {
     // Numbered when it goes out: a connection counts over all of its groups.
     return { type: "message", from: "group", group, dataType: "json", data: event };
   }
 
-  connected(socket) {
+  guest(options) {
+    this.#confirmed = 0;
+    return super.guest(options);
+  }
+
+  connected(socket, url) {
     const say = (message) => socket.send(JSON.stringify(message));
-    let [sequenceId, confirmed] = [0, 0];
+    const isBack = url.searchParams.has("awps_reconnection_token");
+    let sequenceId = isBack ? this.#confirmed : 0;
     const { send } = socket;
     // Everything else is text by now.
     socket.send = (message, written) => {
@@ -25,6 +32,7 @@ class WebPubSubServer extends PushServer {
       send.call(socket, text, written);
     };
     say({ type: "system", event: "connected", connectionId: "page", reconnectionToken: "token" });
+    if (isBack) this.resume(socket, this.#confirmed);
     socket.on("message", (data) => {
       const { type, group, ackId, sequenceId: upto } = JSON.parse(data);
       if (type === "joinGroup") {
@@ -32,8 +40,8 @@ class WebPubSubServer extends PushServer {
         this.subscribe(group, socket);
       }
       if (type === "sequenceAck") {
-        this.confirmations.add(upto - confirmed, upto);
-        confirmed = upto;
+        this.confirmations.add(upto - this.#confirmed, upto);
+        this.#confirmed = upto;
       }
     });
   }
