@@ -57,6 +57,8 @@ export class Delivery implements Pumpable {
   #runs: Run[] = [];
   // Arrays are replaced, never changed, so that a handler may come or go while they are called.
   readonly #handlers = new Map<string, readonly Handler[]>();
+  /** By type: its handlers, then those of every type. */
+  #matching = new Map<string, readonly Handler[]>();
   readonly #gates = new Set<Gate>();
   /** Events of one run that were handled at once and are not reported yet: (after, upto]; none while `upto` is -1. */
   readonly #handled = { after: -1, upto: -1 };
@@ -74,6 +76,7 @@ export class Delivery implements Pumpable {
   handle(type: string, handler: Handler, signal?: AbortSignal, gate?: Gate): Off {
     if (signal?.aborted) return () => {};
     this.#handlers.set(type, [...(this.#handlers.get(type) ?? []), handler]);
+    this.#match();
     if (gate) this.#gates.add(gate);
     // Not before the current task's other handlers are attached as well.
     queueMicrotask(() => this.wake());
@@ -81,6 +84,7 @@ export class Delivery implements Pumpable {
       const rest = this.#handlers.get(type)?.filter((held) => held !== handler) ?? [];
       if (rest.length > 0) this.#handlers.set(type, rest);
       else this.#handlers.delete(type);
+      this.#match();
       if (gate) this.#gates.delete(gate);
       this.wake();
     }, signal);
@@ -126,6 +130,7 @@ export class Delivery implements Pumpable {
   /** Gives up everything, for good. */
   close(): void {
     this.#handlers.clear();
+    this.#match();
     this.abandon();
   }
 
@@ -171,6 +176,14 @@ export class Delivery implements Pumpable {
     this.#settling.fail(event, error, options);
   }
 
+  #match(): void {
+    const any = this.#handlers.get("*") ?? [];
+    this.#matching = new Map(this.#handlers);
+    for (const [type, handlers] of this.#handlers) {
+      if (type !== "*") this.#matching.set(type, [...handlers, ...any]);
+    }
+  }
+
   #isOpen(): boolean {
     if (this.#handlers.size === 0) return false;
     for (const gate of this.#gates) {
@@ -181,25 +194,26 @@ export class Delivery implements Pumpable {
 
   /** Calls every handler that matches. Returns nothing when all have returned, or what is to be waited for. */
   #call(event: DeliveredEvent): undefined | Failure | Promise<void> {
-    const exact = this.#handlers.get(event.type);
-    const any = this.#handlers.get("*");
-    if (!exact && !any) {
+    const handlers = this.#matching.get(event.type) ?? this.#matching.get("*");
+    if (!handlers) {
       this.unhandled++;
       return undefined;
     }
+    // Made when needed: this runs for every event.
     let failure: Failure | undefined;
-    const pending: PromiseLike<unknown>[] = [];
-    const call = (handler: Handler) => {
+    let pending: PromiseLike<unknown>[] | undefined;
+    for (const handler of handlers) {
       try {
         const result = handler(event);
-        if (isThenable(result)) pending.push(result);
+        if (isThenable(result)) {
+          pending ??= [];
+          pending.push(result);
+        }
       } catch (thrown) {
         failure ??= new Failure(thrown);
       }
-    };
-    exact?.forEach(call);
-    any?.forEach(call);
-    return pending.length > 0 ? allSettled(pending, failure) : failure;
+    }
+    return pending ? allSettled(pending, failure) : failure;
   }
 
   /** In the manual mode too the next event waits for the handler, though not for the confirmation. */
