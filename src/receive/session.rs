@@ -35,8 +35,8 @@ pub struct Session<P> {
     checkpoint_changed: bool,
     /// Timer: the checkpoint has changed, and is told.
     checkpoint_due: Option<Instant>,
-    /// When it was told last.
-    checkpoint_told: Option<Instant>,
+    /// Not before then.
+    checkpoint_next: Instant,
     flush_asked: bool,
     out: Outputs<P>,
     stats: Stats,
@@ -77,7 +77,7 @@ impl<P: Clone> Session<P> {
             checkpoint,
             checkpoint_changed: false,
             checkpoint_due: None,
-            checkpoint_told: None,
+            checkpoint_next: Instant::default(),
             flush_asked: false,
             out: Outputs::new(),
             stats: Stats::default(),
@@ -283,6 +283,7 @@ impl<P: Clone> Session<P> {
     /// The time of `poll_timeout` has come. Early and late calls are harmless.
     pub fn handle_timeout(&mut self, now: Instant) {
         self.link.handle_timeout(now, &self.config, &mut self.rng, &mut self.out);
+        self.tell_due_checkpoint(now);
         if let Some(socket) = self.link.up() {
             let mut cx = Context { now, socket, config: &self.config, out: &mut self.out };
             let fault = self.subscriptions.iter_mut().find_map(|held| held.handle_timeout(&mut cx).err());
@@ -467,9 +468,16 @@ impl<P: Clone> Session<P> {
         for entry in self.subscriptions.iter().filter_map(Subscription::checkpoint) {
             if self.checkpoint.get(&entry.stream) != Some(&entry) {
                 self.checkpoint.set(entry);
-                let earliest = self.checkpoint_told.map_or(now, |told| told + self.config.checkpoint_delay);
-                self.checkpoint_due.get_or_insert(earliest);
+                self.checkpoint_due.get_or_insert(self.checkpoint_next);
             }
+        }
+        self.tell_due_checkpoint(now);
+    }
+
+    fn tell_due_checkpoint(&mut self, now: Instant) {
+        if self.checkpoint_due.is_some_and(|due| due <= now) {
+            self.checkpoint_next = now + self.config.checkpoint_delay;
+            self.tell_checkpoint();
         }
     }
 
@@ -480,14 +488,6 @@ impl<P: Clone> Session<P> {
 
     /// After each input.
     fn finish(&mut self, now: Instant) {
-        self.finish_link(now);
-        if self.checkpoint_due.is_some_and(|due| due <= now) {
-            self.checkpoint_told = Some(now);
-            self.tell_checkpoint();
-        }
-    }
-
-    fn finish_link(&mut self, now: Instant) {
         let Some(socket) = self.link.up() else {
             if !self.link.is_greeting() {
                 self.subscriptions.iter_mut().for_each(Subscription::go_offline);
