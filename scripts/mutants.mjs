@@ -7,6 +7,7 @@
 //   npm run mutants -- --room wire,base      those of some rooms
 //   npm run mutants -- --changed             those of lines that differ from `main`, or from `--base <commit>`
 //   npm run mutants -- --iterate             goes on with what an earlier run left, and tries again what survived it
+//                                            without a reason
 //   npm run mutants -- --jobs 4              so many at a time; 2 if not said
 
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -81,15 +82,14 @@ await main(async () => {
   );
   const results = known(all);
   if (!options.iterate) for (const { key } of mutants) results.delete(key);
-  const left = () => mutants.filter(({ key }) => !isSettled(results.get(key)));
-  await mutate("quick", left(), all, results);
   // What has a reason to survive, and does, is not tried any further.
-  await mutate(
-    "thorough",
-    left().filter((mutant) => !excuse(mutant)),
-    all,
-    results,
-  );
+  const left = () =>
+    mutants.filter((mutant) => {
+      const outcome = results.get(mutant.key);
+      return outcome === undefined || (outcome === "missed" && !excuse(mutant));
+    });
+  await mutate("quick", left(), all, results);
+  await mutate("thorough", left(), all, results);
   return report(
     rooms,
     mutants.map((mutant) => ({ ...mutant, outcome: results.get(mutant.key) })),
