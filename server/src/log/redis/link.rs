@@ -13,7 +13,7 @@ use redis::{
     sentinel::{SentinelClientBuilder, SentinelServerType},
 };
 use std::{sync::Arc, time::Duration};
-use tokio::sync::{Mutex, mpsc::UnboundedSender};
+use tokio::sync::{Mutex, broadcast};
 
 use super::{
     RedisUrl,
@@ -120,7 +120,7 @@ impl Link {
 
 impl Line {
     /// What the server says without being asked goes to `pushes`.
-    pub(super) async fn open(url: &RedisUrl, pushes: Option<UnboundedSender<PushInfo>>) -> RedisResult<Self> {
+    pub(super) async fn open(url: &RedisUrl, pushes: Option<broadcast::Sender<PushInfo>>) -> RedisResult<Self> {
         if url.kind == Kind::Cluster {
             let cluster = ClusterClient::builder(url.nodes.clone())
                 .use_protocol(ProtocolVersion::RESP3)

@@ -14,7 +14,7 @@ use std::{
     time::Duration,
 };
 use tokio::{
-    sync::mpsc::{self, UnboundedReceiver},
+    sync::broadcast::{self, Receiver, error::RecvError},
     time::{self, MissedTickBehavior},
 };
 
@@ -34,6 +34,8 @@ const CHECK_EVERY: Duration = Duration::from_secs(5);
 const TRY_AGAIN: Duration = Duration::from_millis(500);
 /// How many channels are subscribed to at a time.
 const SUBSCRIBE: usize = 128;
+/// Most pushes that wait to be heard. Beyond it the oldest are let go, and every watched stream is looked at.
+const PUSHES: usize = 4096;
 
 /// Until the log is dropped.
 pub(super) async fn run(shared: Arc<Shared>) {
@@ -62,7 +64,7 @@ impl Heard {
         if let Err(error) = shared.link.lines().await {
             return error;
         }
-        let (pushes, mut pushed) = mpsc::unbounded_channel();
+        let (pushes, mut pushed) = broadcast::channel(PUSHES);
         let subscribed = async {
             let mut line = Line::open(shared.link.url(), Some(pushes)).await?;
             subscribe(&mut line).await?;
@@ -85,21 +87,17 @@ impl Heard {
         self.follow(shared, &mut line, &mut pushed).await
     }
 
-    async fn follow(
-        &mut self,
-        shared: &Arc<Shared>,
-        line: &mut Line,
-        pushed: &mut UnboundedReceiver<PushInfo>,
-    ) -> LogError {
+    async fn follow(&mut self, shared: &Arc<Shared>, line: &mut Line, pushed: &mut Receiver<PushInfo>) -> LogError {
         let mut checks = time::interval(CHECK_EVERY);
         checks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let gone = || LogError::broken(format!("the connection to the Redis at {} was lost", shared.link.url()));
         loop {
             tokio::select! {
-                push = pushed.recv() => match push {
-                    Some(PushInfo { kind: PushKind::SMessage, data }) => self.hear(shared, data),
-                    Some(PushInfo { kind: PushKind::Disconnection | PushKind::SUnsubscribe, .. }) | None => return gone(),
-                    Some(_) => {}
+                word = next(pushed) => match word {
+                    Word::Message(data) => self.hear(shared, data),
+                    Word::Missed => shared.refresh_where(|_| true),
+                    Word::Gone => return gone(),
+                    Word::Other => {}
                 },
                 _ = checks.tick() => {
                     // A connection that is dead without a word shows here.
@@ -149,6 +147,30 @@ impl Heard {
     }
 }
 
+/// What comes over the connection.
+#[derive(Debug, PartialEq)]
+enum Word {
+    /// Said on a channel.
+    Message(Vec<Value>),
+    /// More than could wait: the oldest were let go.
+    Missed,
+    /// Nothing more comes.
+    Gone,
+    /// Of no concern.
+    Other,
+}
+
+async fn next(pushed: &mut Receiver<PushInfo>) -> Word {
+    match pushed.recv().await {
+        Ok(PushInfo { kind: PushKind::SMessage, data }) => Word::Message(data),
+        Ok(PushInfo { kind: PushKind::Disconnection | PushKind::SUnsubscribe, .. }) | Err(RecvError::Closed) => {
+            Word::Gone
+        }
+        Ok(_) => Word::Other,
+        Err(RecvError::Lagged(_)) => Word::Missed,
+    }
+}
+
 /// `<count> <head before> <stream>`.
 struct Change {
     count: u64,
@@ -180,4 +202,24 @@ async fn subscribe(line: &mut Line) -> RedisResult<()> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn only_so_many_pushes_wait() {
+        let (pushes, mut pushed) = broadcast::channel(PUSHES);
+        let said = |n: usize| vec![Value::Int(n as i64)];
+        for n in 0..PUSHES + 2 {
+            pushes.send(PushInfo { kind: PushKind::SMessage, data: said(n) }).unwrap();
+        }
+        drop(pushes);
+        assert_eq!(next(&mut pushed).await, Word::Missed);
+        for n in 2..PUSHES + 2 {
+            assert_eq!(next(&mut pushed).await, Word::Message(said(n)));
+        }
+        assert_eq!(next(&mut pushed).await, Word::Gone);
+    }
 }
