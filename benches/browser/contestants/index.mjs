@@ -1,5 +1,6 @@
 // Who takes part. Each has a folder with its page's side (`page.mjs`) and its server's (`server.mjs`).
 // `confirms`: its server learns what was handled, or received. `resumes`: after a cut it gets what it has missed.
+// `takesMillion`: it has its turn with a million events as well, which takes the slow ones minutes.
 
 const bare = (perFrame) => ({
   title: `bare WebSocket + JSON.parse, ${perFrame} per frame`,
@@ -10,10 +11,11 @@ const bare = (perFrame) => ({
 export const contestants = {
   "bare-1": bare(1),
   "bare-16": bare(16),
-  "bare-64": bare(64),
+  "bare-64": { ...bare(64), takesMillion: true },
   "bare-256": bare(256),
   "bare-acks": {
     title: "bare, 64 per frame, a Set of ids, an ack per 64",
+    takesMillion: true,
     folder: "bare",
     config: { perFrame: 64, dedupe: true, ackEvery: 64 },
     confirms: true,
@@ -21,6 +23,7 @@ export const contestants = {
   "ackwire-sqlite": {
     title: "Ackwire, SQLite",
     resumes: true,
+    takesMillion: true,
     folder: "ackwire",
     config: { log: "sqlite" },
     confirms: true,
@@ -28,11 +31,12 @@ export const contestants = {
   "ackwire-memory": {
     title: "Ackwire, log in memory",
     resumes: true,
+    takesMillion: true,
     folder: "ackwire",
     config: { log: "memory" },
     confirms: true,
   },
-  "nats-ordered": { title: "NATS JetStream, ordered consumer", resumes: true, folder: "nats" },
+  "nats-ordered": { title: "NATS JetStream, ordered consumer", resumes: true, takesMillion: true, folder: "nats" },
   "nats-explicit": {
     title: "NATS JetStream, explicit acks",
     resumes: true,
@@ -40,8 +44,8 @@ export const contestants = {
     config: { explicit: true },
     confirms: true,
   },
-  centrifuge: { title: "centrifuge, 16 per frame", resumes: true, folder: "centrifuge" },
-  socketio: { title: "socket.io", folder: "socketio" },
+  centrifuge: { title: "centrifuge, 16 per frame", resumes: true, takesMillion: true, folder: "centrifuge" },
+  socketio: { title: "socket.io", takesMillion: true, folder: "socketio" },
   "socketio-acks": { title: "socket.io, with acks", folder: "socketio", config: { acks: true }, confirms: true },
   "socketio-recovery": {
     title: "socket.io, connection state recovery",

@@ -19,6 +19,7 @@ export function responsive({ count, bytes }) {
     title: `a backlog of ${count.toLocaleString("en-US")} events of ${bytes} B while the page stays responsive`,
     columns,
     plot: { column: "droppedShare", title: "% of frames not painted in time, less is better" },
+    takes: ({ takesMillion = false }) => takesMillion,
     plan: ({ quick }) => ({ streams: [streamName(0)], count: quick ? count / 10 : count, bytes }),
     async measure({ peer, open, plan }) {
       const address = await peer.call("guest", {});
