@@ -1,5 +1,5 @@
+import { keepMemories, wasmBytes } from "../../../tests/load/soak/page/memories.js";
 import { Ledger } from "./ledger.mjs";
-import { keepMemories, wasmBytes } from "./memories.mjs";
 import { Smoothness } from "./smoothness.mjs";
 import { sent } from "./traffic.mjs";
 

@@ -2,7 +2,7 @@
 import { contestants } from "../contestants/index.mjs";
 import { figure } from "./figures.mjs";
 
-const [WIDTH, LABEL, ROW, TOP] = [820, 330, 24, 46];
+const [WIDTH, LABEL, ROW, TOP] = [820, 330, 24, 58];
 const COLORS = { bare: "#9aa5b1", ackwire: "#2f6fde" };
 const OTHERS = "#c98a2b";
 
@@ -30,7 +30,8 @@ export function toSvg(title, { title: unit, column }, rows) {
   });
   return `<svg xmlns="http://www.w3.org/2000/svg" width="${WIDTH}" height="${height}" viewBox="0 0 ${WIDTH} ${height}" font-family="system-ui, sans-serif" font-size="12">
 <rect width="100%" height="100%" fill="#ffffff"/>
-${text(12, 20, `${title}: ${unit}`, 'font-size="14" font-weight="600"')}
+${text(12, 20, title, 'font-size="14" font-weight="600"')}
+${text(12, 40, unit)}
 ${lines.join("\n")}
 </svg>
 `;

@@ -1,8 +1,8 @@
 // A page that follows runs as they come and go, and keeps nothing of them but counts: what grows here is the package's.
+import { keepMemories, wasmBytes } from "./memories.js";
+
 const config = JSON.parse(decodeURIComponent(location.hash.slice(1)));
-const memories = [];
-keepMemories("instantiate");
-keepMemories("instantiateStreaming");
+keepMemories();
 const { Ackwire } = await import("/pkg/index.js");
 
 /** Events applied, and what must stay 0. */
@@ -32,21 +32,9 @@ function follow(stream) {
 
 function report() {
   const { connections, subscriptions } = client.stats();
-  const wasm = memories.reduce((sum, memory) => sum + memory.buffer.byteLength, 0);
-  return { ...counts, connections, subscriptions: subscriptions.length, wasm };
+  return { ...counts, connections, subscriptions: subscriptions.length, wasm: wasmBytes() };
 }
 
 function count(name) {
   counts[name] += 1;
-}
-
-/** Notes the memory of every module that is instantiated from now on. */
-function keepMemories(name) {
-  const original = WebAssembly[name];
-  WebAssembly[name] = async (...args) => {
-    const made = await original.apply(WebAssembly, args);
-    const { exports } = made.instance ?? made;
-    memories.push(...Object.values(exports).filter((value) => value instanceof WebAssembly.Memory));
-    return made;
-  };
 }
