@@ -107,6 +107,7 @@ impl Feed {
     /// A position states that everything up to it is applied [AW-SUB-1].
     fn claim(&mut self, now: Instant, after: Seq, upto: Seq) {
         if let Some(applied) = SeqRange::new(after, upto).filter(|applied| !self.tracker.is_crowded(*applied)) {
+            self.tracker.bury_replayed(applied);
             self.tracker.confirm(now, applied);
         }
     }

@@ -310,6 +310,15 @@ impl Tracker {
         self.settle(range);
     }
 
+    /// A position passes these: of dead events that another page of this consumer has replayed, as ones that failed for
+    /// good. They are dead again.
+    pub(super) fn bury_replayed(&mut self, range: SeqRange) {
+        let dead: Vec<SeqRange> = self.dead.iter().filter_map(|dead| dead.intersection(range)).collect();
+        for dead in dead {
+            self.take_open(dead, |record| !record.is_requeued()).for_each(drop);
+        }
+    }
+
     /// A dead event was sent once more and is applied after all.
     pub(super) fn confirm_dead(&mut self, now: Instant, seq: Seq) {
         let Some(letter) = self.dead_letters.iter().position(|letter| letter.seq == seq) else { return };

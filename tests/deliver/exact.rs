@@ -325,3 +325,20 @@ fn what_was_covered_meanwhile_is_not_covered_again() {
     assert_eq!(bench.drain(), ["events (0,2]", "lost (2,3] compacted"]);
     assert_eq!(bench.wait_ms(1_500), []);
 }
+
+#[test]
+fn a_position_that_passes_a_dead_event_does_not_confirm_its_replay() {
+    let mut bench = Bench::new(2);
+    bench.subscribe(From::Start);
+    bench.nack_with(1, 1, false);
+    bench.ack(2);
+    // A tab replays everything, and its handler hangs; another one of the same consumer had heard that 1 is lost.
+    bench.subscribe(From::Start);
+    bench.wait(31);
+    assert_eq!(bench.state(1), State::Retrying);
+    bench.notices.clear();
+    bench.subscribe(position(2));
+    assert_eq!(bench.state(1), State::Dead);
+    let is_confirmed = |notice: &Notice| matches!(notice, Notice::Confirmed { seq: at, .. } if *at == seq(1));
+    assert!(!bench.notices.iter().any(is_confirmed), "{:?}", bench.notices);
+}
