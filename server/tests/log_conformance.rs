@@ -388,6 +388,10 @@ async fn keeps_what_is_young(place: Place) {
     let consumer = ConsumerKey { subject: None, consumer: ConsumerId::new("tab").unwrap() };
     log.append(&run, events(1..=2500)).await.unwrap();
     log.save_consumers(vec![(run.clone(), consumer.clone(), "1".into())]).await.unwrap();
+    // More than are forgotten in one step.
+    let other =
+        |n: u32| ConsumerKey { subject: Some("ada".into()), consumer: ConsumerId::new(&format!("{n}")).unwrap() };
+    log.save_consumers((0..2100).map(|n| (run.clone(), other(n), "1".into())).collect()).await.unwrap();
     log.trim(ackwire_server::clock::unix_ms()).await.unwrap();
     let tail = log.tail(&run).await.unwrap();
     assert_eq!(tail.events, 2500);
@@ -404,6 +408,11 @@ async fn keeps_what_is_young(place: Place) {
         bell.notified().await;
     }
     assert_eq!(log.load_consumer(&run, &consumer).await, Ok(None));
+    assert_eq!(log.consumers(&run).await.unwrap(), []);
+    assert_eq!(log.streams_of(&consumer.consumer).await.unwrap(), []);
+    log.save_consumers(vec![(run.clone(), consumer.clone(), "2".into())]).await.unwrap();
+    log.trim(ackwire_server::clock::unix_ms()).await.unwrap();
+    assert_eq!(log.load_consumer(&run, &consumer).await, Ok(Some("2".into())), "who comes back is a new one");
 }
 
 /// [AW-SEQ]

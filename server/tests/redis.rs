@@ -126,7 +126,7 @@ async fn what_a_failover_may_have_lost_is_named() {
     let (Some(primary), Some(replica)) = (Redis::start(), Redis::start()) else { return };
     let log = primary.log(Retention::default());
     let kept = append(&log, "kept").await.unwrap();
-    follow(&replica, &primary).await;
+    replica.follow(&primary).await;
     replica.command(&["REPLICAOF", "NO", "ONE"]);
     let lost = append(&log, "lost").await.unwrap();
 
@@ -159,11 +159,11 @@ async fn a_client_is_told_what_a_failover_may_have_lost() {
     let ack = json!({ "type": "ack", "stream": "run:1", "epoch": subscribed["epoch"], "upto": kept.seq });
     client.send(ack).await;
 
-    follow(&replica, &primary).await;
+    replica.follow(&primary).await;
     replica.command(&["REPLICAOF", "NO", "ONE"]);
     primary.kill();
     primary.restart();
-    follow(&primary, &replica).await;
+    primary.follow(&replica).await;
     let error = until_unavailable(&log).await;
     assert!(error.contains("replica"), "{error}");
     primary.command(&["REPLICAOF", "NO", "ONE"]);
@@ -230,7 +230,7 @@ async fn a_redis_that_was_put_back_is_found_out() {
     let (Some(redis), Some(copy)) = (Redis::start(), Redis::start()) else { return };
     let log = redis.log(Retention::default());
     let before = append(&log, "before").await.unwrap();
-    follow(&copy, &redis).await;
+    copy.follow(&redis).await;
     copy.command(&["REPLICAOF", "NO", "ONE"]);
     let lost = append(&log, "lost").await.unwrap();
     // The copy's keys take the place of the newer ones; the process and its history stay the same.
@@ -295,7 +295,7 @@ async fn an_answer_waits_for_replicas() {
     let log = RedisLog::new(RedisSettings { url: primary.url().parse().unwrap(), replicas: 1 }, Retention::default());
     let message = assert_unavailable(append(&log, "a").await, Fault::Timeout);
     assert!(message.contains("only 0 of the 1 replicas"), "{message}");
-    follow(&replica, &primary).await;
+    replica.follow(&primary).await;
     assert!(append(&log, "a").await.unwrap().duplicate, "the primary had it; now the replica has");
     let there = replica.log(Retention::default());
     assert_eq!(
@@ -344,17 +344,34 @@ fn a_redis_that_cannot_keep_a_log_is_reported() {
     }
 }
 
-/// Makes one a replica of the other, and waits until it has everything.
-async fn follow(replica: &Redis, primary: &Redis) {
-    replica.command(&["REPLICAOF", "127.0.0.1", &primary.port().to_string()]);
-    until("the replica has everything", async || {
-        let info: String = redis::from_redis_value(replica.command(&["INFO", "replication"])).unwrap();
-        info.contains("master_link_status:up")
-    })
-    .await;
-    let mut primary = primary.client();
-    redis::cmd("SET").arg("follow").arg(1).exec(&mut primary).unwrap();
-    assert_eq!(redis::cmd("WAIT").arg(1).arg(0).query::<u32>(&mut primary), Ok(1));
+/// Whatever is wrong with it, the log lines and answers that say so do not have its password.
+#[test]
+fn a_password_is_not_shown() {
+    let Some(redis) = Redis::with(&["--requirepass", "rightpassword"]) else { return };
+    for address in [format!("127.0.0.1:{}", redis.port()), "127.0.0.1:1".into()] {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("redis://ada:wrongpassword@{address}");
+        let mut command = program(&["--dev", "--port", "0"], &folder);
+        command.env("ACKWIRE_LOG", url).env("RUST_LOG", "trace");
+        let mut running = Running::start(command);
+        let mut stderr = running.child.stderr.take().unwrap();
+        let reading = std::thread::spawn(move || {
+            let mut text = String::new();
+            stderr.read_to_string(&mut text).unwrap();
+            text
+        });
+        let answer = ready(&running.url);
+        drop(running);
+        let said = reading.join().unwrap();
+        assert!(answer.contains(&address) && said.contains(&address), "{answer}\n{said}");
+        assert!(!answer.contains("wrongpassword") && !said.contains("wrongpassword"), "{answer}\n{said}");
+    }
+}
+
+/// What `/health/ready` answers.
+#[tokio::main(flavor = "current_thread")]
+async fn ready(url: &str) -> String {
+    reqwest::get(format!("{url}/health/ready")).await.unwrap().text().await.unwrap()
 }
 
 async fn until_unavailable(log: &RedisLog) -> String {

@@ -7,6 +7,7 @@ pub mod gate;
 pub mod program;
 pub mod raw;
 pub mod redis;
+pub mod route;
 pub mod run;
 pub mod token;
 

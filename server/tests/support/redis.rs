@@ -8,6 +8,8 @@ use std::{
 };
 use tempfile::TempDir;
 
+use super::until;
+
 /// How it is set up when nothing else is asked for: durable, without snapshots, and replicas need not wait for others.
 const DURABLE: [&str; 8] =
     ["--appendonly", "yes", "--appendfsync", "always", "--save", "", "--repl-diskless-sync-delay", "0"];
@@ -83,6 +85,69 @@ impl Redis {
     pub fn command(&self, words: &[&str]) -> redis::Value {
         let mut command = redis::cmd(words[0]);
         command.arg(&words[1..]).query(&mut self.client()).unwrap()
+    }
+
+    /// Makes it a replica of that one, and waits until it has everything.
+    pub async fn follow(&self, primary: &Self) {
+        self.command(&["REPLICAOF", "127.0.0.1", &primary.port().to_string()]);
+        until("the replica has everything", async || {
+            let info: String = redis::from_redis_value(self.command(&["INFO", "replication"])).unwrap();
+            info.contains("master_link_status:up")
+        })
+        .await;
+        let mut primary = primary.client();
+        redis::cmd("SET").arg("follow").arg(1).exec(&mut primary).unwrap();
+        assert_eq!(redis::cmd("WAIT").arg(1).arg(0).query::<u32>(&mut primary), Ok(1));
+    }
+}
+
+/// Sentinels of a primary, of which there is one: it decides alone. Until it is dropped.
+pub struct Sentinel {
+    _folder: TempDir,
+    port: u16,
+    process: Child,
+}
+
+impl Sentinel {
+    /// Watches the primary of these, and knows each of its replicas.
+    pub async fn watch(primary: &Redis, replicas: usize) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let settings = folder.path().join("sentinel.conf");
+        let text = format!(
+            "bind 127.0.0.1\nport {port}\nsentinel monitor mymaster 127.0.0.1 {} 1\n\
+             sentinel down-after-milliseconds mymaster 500\nsentinel failover-timeout mymaster 10000\n",
+            primary.port()
+        );
+        std::fs::write(&settings, text).unwrap();
+        let process = Command::new("redis-server")
+            .arg(&settings)
+            .args(["--sentinel", "--dir", folder.path().to_str().unwrap()])
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        let sentinel = Self { _folder: folder, port, process };
+        until("the sentinel knows the replicas", async || {
+            let Ok(client) = redis::Client::open(format!("redis://127.0.0.1:{port}")) else { return false };
+            let Ok(mut connection) = client.get_connection() else { return false };
+            let known =
+                redis::cmd("SENTINEL").arg("replicas").arg("mymaster").query::<Vec<redis::Value>>(&mut connection);
+            known.is_ok_and(|known| known.len() == replicas)
+        })
+        .await;
+        sentinel
+    }
+
+    pub fn url(&self) -> String {
+        format!("redis-sentinel://127.0.0.1:{}", self.port)
+    }
+}
+
+impl Drop for Sentinel {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
     }
 }
 
