@@ -1,5 +1,6 @@
 // The core and the server: unit tests, both ends on virtual time, the server against real sockets.
 import { run } from "../lib/run.mjs";
+import { ensureNginx } from "../setup/nginx.mjs";
 import { ensureRedis } from "../setup/redis.mjs";
 import { ensureRust } from "../setup/rust.mjs";
 import { ensureStrace } from "../setup/strace.mjs";
@@ -9,5 +10,6 @@ export async function rust(result) {
   await ensureRust();
   await ensureStrace();
   await ensureRedis();
+  await ensureNginx();
   await run("cargo", ["test", "--workspace", "--no-fail-fast"], { onLine: countCargo(result) });
 }
