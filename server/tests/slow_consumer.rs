@@ -3,6 +3,7 @@
 mod support;
 
 use serde_json::{Value, json};
+use std::collections::HashMap;
 use support::{Server, answer, client::Client, until_metric};
 
 /// Frames that wait for slow sockets.
@@ -11,6 +12,8 @@ const WAITING: &str = "ackwire_websocket_frames_waiting";
 const BALLAST: (usize, usize) = (400, 64 << 10);
 const OTHERS: usize = 20;
 const EVENTS: usize = 200;
+/// Longer than a busy machine takes for all of it: nothing is to be sent again here, and nobody taken for dead.
+const PATIENCE_MS: u32 = 600_000;
 
 fn subscription(stream: &str) -> Value {
     json!({ "stream": stream, "from": "start", "window": { "events": 10_000, "bytes": 64 << 20 } })
@@ -41,9 +44,9 @@ async fn read(client: &mut Client, stream: &str, epoch: &Value, count: usize) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_others_get_everything_while_one_socket_is_full_and_so_does_that_one_later() {
-    let server = Server::start(&["--dev"]).await;
+    let server = Server::start(&["--dev", "--heartbeat", &format!("{PATIENCE_MS}ms")]).await;
     let (events, bytes) = BALLAST;
-    let ballast = json!({ "type": "ballast", "data": "x".repeat(bytes) });
+    let ballast = json!({ "type": "ballast", "data": "x".repeat(bytes), "deadline_ms": PATIENCE_MS });
     for _ in 0..events / 100 {
         append(&server, "ballast", vec![ballast.clone(); 100]).await;
     }
@@ -58,22 +61,29 @@ async fn the_others_get_everything_while_one_socket_is_full_and_so_does_that_one
     });
     let producer = async {
         for part in 0..EVENTS / 10 {
-            let events = (0..10).map(|number| json!({ "type": "t", "data": 10 * part + number }));
-            append(&server, "shared", events.collect()).await;
+            let event = |number| json!({ "type": "t", "data": 10 * part + number, "deadline_ms": PATIENCE_MS });
+            append(&server, "shared", (0..10).map(event).collect()).await;
         }
     };
     tokio::join!(futures_util::future::join_all(readers), producer);
     until_metric(&server, WAITING, |frames| frames > 0).await;
 
-    // Now it reads, and finds everything.
+    // Now it reads and confirms, and finds everything.
+    let mut epochs = HashMap::new();
     let mut counts = [("shared", 0), ("ballast", 0)];
     while counts != [("shared", EVENTS), ("ballast", events)] {
         let frame = slow.any().await;
-        for (stream, count) in counts.iter_mut().filter(|(stream, _)| frame["stream"] == *stream) {
-            for event in frame["events"].as_array().into_iter().flatten() {
-                *count += 1;
-                assert_eq!(event["seq"], *count, "{stream}: in order, none missing, none twice");
-            }
+        let Some((stream, count)) = counts.iter_mut().find(|(stream, _)| frame["stream"] == *stream) else { continue };
+        if frame["type"] == "subscribed" {
+            epochs.insert(*stream, frame["epoch"].clone());
+        }
+        let listed = frame["events"].as_array().into_iter().flatten();
+        for event in listed {
+            *count += 1;
+            assert_eq!(event["seq"], *count, "{stream}: in order, none missing, none twice");
+        }
+        if frame["type"] == "events" {
+            slow.send(json!({ "type": "ack", "stream": stream, "epoch": epochs[stream], "upto": *count })).await;
         }
     }
 }
