@@ -1,8 +1,7 @@
 import { deviceIdentity, type Identity, tabIdentity } from "./consumer.js";
 import { Emitter, type ListenOptions, type Off } from "./emitter.js";
-import { Engine, loadEngine, newId } from "./engine.js";
+import { loadEngine } from "./engine.js";
 import { AckwireError, type AckwireErrorCode, describe } from "./errors.js";
-import { EngineHost } from "./host.js";
 import { Loop } from "./loop.js";
 import {
   type AckwireOptions,
@@ -16,7 +15,8 @@ import {
   type SubscribeOptions,
 } from "./options.js";
 import { Outbox } from "./outbox.js";
-import { readStats, type StatsList } from "./stats.js";
+import { Input, Shell, type ShellTarget } from "./shell.js";
+import { readStats } from "./stats.js";
 import { Store } from "./store.js";
 import { StreamSubscription } from "./subscription.js";
 import type { ClientNotices, Published, State, StateChange, Stats, Subscription } from "./types.js";
@@ -39,7 +39,7 @@ export class Ackwire {
   /** In the order in which they were made. */
   readonly #subscriptions = new Set<StreamSubscription>();
   readonly #outbox = new Outbox((call) => this.#enter(call));
-  #engine: Engine | undefined;
+  #shell: Shell | undefined;
   #starting: Promise<void> | undefined;
   #identity: Identity | undefined;
   #store: KeyValueStore | undefined;
@@ -82,11 +82,11 @@ export class Ackwire {
     try {
       await abortable(this.#starting, signal);
     } catch (error) {
-      if (!this.#engine) this.#starting = undefined;
+      if (!this.#shell) this.#starting = undefined;
       throw error;
     }
     this.#assertOpen();
-    this.#enter((engine) => engine.connect());
+    this.#enter((shell) => shell.connect());
     if (this.#state === "connected") return;
     await abortable(new Promise<void>((resolve, reject) => this.#connecting.push({ resolve, reject })), signal);
   }
@@ -110,8 +110,8 @@ export class Ackwire {
     }
     const owner = {
       loop: this.#loop,
-      enter: (call: (engine: Engine) => void) => this.#enter(call),
-      read: <T>(look: (engine: Engine) => T) => this.#engine && look(this.#engine),
+      enter: (call: (shell: Shell) => void) => this.#enter(call),
+      read: <T>(look: (shell: Shell) => T) => this.#shell && look(this.#shell),
       error: (error: AckwireError) => this.#complain(error),
       forget: (gone: StreamSubscription) => this.#subscriptions.delete(gone),
     };
@@ -157,8 +157,9 @@ export class Ackwire {
 
   /** What it has counted. */
   stats(): Stats {
-    const nothing: StatsList = [[0, 0, 0, 0, 0], this.#outbox.size, []];
-    const { subscriptions, ...counted } = readStats((this.#engine?.stats() as StatsList | undefined) ?? nothing);
+    const shell = this.#shell;
+    const nothing = [0, 0, 0, 0, 0, this.#outbox.size];
+    const { subscriptions, ...counted } = readStats(shell?.stats() ?? nothing, (number) => shell?.name(number));
     const unhandled = (stream: string) =>
       [...this.#subscriptions].find((held) => held.stream === stream)?.delivery.unhandled ?? 0;
     return {
@@ -172,10 +173,10 @@ export class Ackwire {
   async flush({ signal }: { signal?: AbortSignal } = {}): Promise<void> {
     signal?.throwIfAborted();
     this.#assertOpen();
-    if (!this.#engine) return;
+    if (!this.#shell) return;
     const flushed = new Promise<void>((resolve, reject) => this.#flushing.push({ resolve, reject }));
     this.#report();
-    this.#enter((engine) => engine.flush());
+    this.#enter((shell) => shell.hand([Input.Flush]));
     await abortable(flushed, signal);
   }
 
@@ -185,16 +186,16 @@ export class Ackwire {
     const closed = new AckwireError("closed", "the client was closed");
     this.#report();
     this.#isClosed = true;
-    const engine = this.#engine;
-    this.#enter((engine) => engine.close());
-    this.#engine = undefined;
+    const shell = this.#shell;
+    this.#enter((shell) => shell.close());
+    this.#shell = undefined;
     for (const subscription of this.#subscriptions) subscription.end();
     this.#subscriptions.clear();
     this.#outbox.close(closed);
     this.#settle(closed);
     this.#identity?.release();
     // Without an engine nobody else says so.
-    if (!engine) this.#changed({ current: "closed", previous: this.#state, reason: "application" });
+    if (!shell) this.#changed({ current: "closed", previous: this.#state, reason: "application" });
   }
 
   /** Loads what is needed, and hands over what was asked for meanwhile. */
@@ -211,20 +212,21 @@ export class Ackwire {
     this.#assertOpen();
     this.#identity = identity;
     const key = `ackwire:positions:${scope}:${identity.name}`;
-    const checkpoint = store.getItem(key) ?? undefined;
-    const host = new EngineHost(this.#loop, {
-      subscription: (id) => [...this.#subscriptions].find((held) => held.id === id),
+    const target: ShellTarget = {
       state: (change) => this.#changed(change),
       error: (code, message) => this.#complain(this.#toError(code, message)),
-      published: (stream, published) => this.#outbox.published(stream, published),
-      rejected: (stream, id, code, message) => this.#outbox.rejected(stream, id, this.#toError(code, message)),
+      findPublish: (stream, id) => this.#outbox.find(stream, id),
+      message: (publish) => this.#outbox.message(publish),
+      published: (publish, seq, duplicate) => this.#outbox.published(publish, seq, duplicate),
+      rejected: (publish, code, message) => this.#outbox.rejected(publish, this.#toError(code, message)),
       flushed: () => this.#settleFlush(),
       askToken: () => this.#answerToken(),
       keepCheckpoint: (text) => store.setItem(key, text),
-    });
-    this.#engine = new Engine(host, this.#url, identity.name, this.#settings, checkpoint);
+    };
+    const checkpoint = store.getItem(key);
+    this.#shell = new Shell(this.#loop, target, this.#url, identity.name, this.#settings, checkpoint);
     for (const subscription of this.#subscriptions) this.#attach(subscription);
-    this.#outbox.start(newId);
+    this.#outbox.start();
   }
 
   #openStore(consumer: string): KeyValueStore {
@@ -240,16 +242,14 @@ export class Ackwire {
   }
 
   #attach(subscription: StreamSubscription): void {
-    this.#enter((engine) => {
-      subscription.id = engine.subscribe(subscription.settings);
-    });
+    this.#enter((shell) => shell.subscribe(subscription));
   }
 
   /** Calls the engine, if there is one; then the application, unless this call came from there. */
-  #enter(call: (engine: Engine) => void): void {
-    if (!this.#engine) return;
+  #enter(call: (shell: Shell) => void): void {
+    if (!this.#shell) return;
     try {
-      call(this.#engine);
+      call(this.#shell);
     } catch (thrown) {
       // The engine throws codes; anything else is a fault of its own.
       if (typeof thrown !== "string") throw thrown;
@@ -292,10 +292,10 @@ export class Ackwire {
     try {
       const answer = typeof token === "function" ? await token() : token;
       if (typeof answer !== "string" || answer === "") throw new TypeError("the token callback returned no text");
-      this.#enter((engine) => engine.token(answer));
+      this.#enter((shell) => shell.token(answer));
     } catch (thrown) {
       this.#tokenError = thrown;
-      this.#enter((engine) => engine.tokenFailed(describe(thrown)));
+      this.#enter((shell) => shell.hand([Input.TokenFailed], describe(thrown)));
     }
   }
 
@@ -315,8 +315,8 @@ export class Ackwire {
 }
 
 async function identify(consumer: string, store: KeyValueStore, scope: string): Promise<Identity> {
-  if (consumer === "tab") return tabIdentity(store, scope, newId);
-  if (consumer === "device") return deviceIdentity(store, newId);
+  if (consumer === "tab") return tabIdentity(store, scope);
+  if (consumer === "device") return deviceIdentity(store);
   return { name: consumer, release: () => {} };
 }
 

@@ -25,7 +25,7 @@ const slots = new Map<string, Set<number>>();
  * a page holds a Web Lock named after the consumer; who finds it taken by a living page takes a new name. Where there
  * are no Web Locks (an insecure origin, an old browser) a stored name is believed.
  */
-export async function tabIdentity(store: KeyValueStore, scope: string, newId: () => string): Promise<Identity> {
+export async function tabIdentity(store: KeyValueStore, scope: string): Promise<Identity> {
   const { key, leave } = takeSlot(`ackwire:consumer:${scope}`);
   const stored = store.getItem(key);
   const held = stored ? await hold(stored, isReload() ? RELOAD_PATIENCE_MS : PATIENCE_MS) : undefined;
@@ -36,7 +36,7 @@ export async function tabIdentity(store: KeyValueStore, scope: string, newId: ()
 }
 
 /** The name of this browser. */
-export function deviceIdentity(store: KeyValueStore, newId: () => string): Identity {
+export function deviceIdentity(store: KeyValueStore): Identity {
   const key = "ackwire:device";
   let name = store.getItem(key);
   if (!name) {
@@ -106,4 +106,13 @@ function both(first: () => void, second: () => void): () => void {
     first();
     second();
   };
+}
+
+/** A random id (a version 4 UUID), for consumers and published events. `crypto.randomUUID` is for secure origins only. */
+export function newId(): string {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  bytes[6] = ((bytes[6] as number) & 15) | 64;
+  bytes[8] = ((bytes[8] as number) & 63) | 128;
+  const text = Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+  return text.replace(/^(.{8})(.{4})(.{4})(.{4})/, "$1-$2-$3-$4-");
 }

@@ -1,18 +1,74 @@
-import init, { Engine, newId } from "./ackwire.js";
+import { begin, end, hand, heap, ids, initSync, numbers, stats } from "./ackwire.js";
 import { AckwireError, describe } from "./errors.js";
 import type { WasmSource } from "./options.js";
-
-export { Engine, newId };
 
 let loading: Promise<unknown> | undefined;
 
 /** Loads the WebAssembly, once for the page. A failure is forgotten, so that the next call tries again. */
-export async function loadEngine(source: WasmSource | undefined): Promise<void> {
-  loading ??= init(source === undefined ? undefined : { module_or_path: source });
+export async function loadEngine(source?: WasmSource): Promise<void> {
+  loading ??= compile(source).then((module) => initSync({ module }));
   try {
     await loading;
   } catch (thrown) {
     loading = undefined;
     throw new AckwireError("wasm_load_failed", `ackwire_bg.wasm could not be loaded: ${describe(thrown)}`, thrown);
   }
+}
+
+/** Not while it is streaming: that would want the right MIME type, and gains nothing for so small a program. */
+async function compile(source: WasmSource = new URL("ackwire_bg.wasm", import.meta.url)): Promise<WebAssembly.Module> {
+  if (source instanceof WebAssembly.Module) return source;
+  const response =
+    source instanceof Response
+      ? source
+      : typeof source === "string" || source instanceof URL
+        ? await fetch(source)
+        : new Response(source);
+  if (!response.ok) throw new Error(`HTTP ${response.status} ${response.statusText}`);
+  return WebAssembly.compile(await response.arrayBuffer());
+}
+
+let view = new Float64Array();
+const encoder = new TextEncoder();
+
+/** A client in WebAssembly: `src/web/engine.rs`. */
+export class Engine {
+  readonly #number: number;
+
+  constructor(list: readonly number[]) {
+    write(list);
+    this.#number = begin();
+  }
+
+  /** Hands in an input, with the ids of events. Returns the answer and what is to be done. */
+  input(list: readonly number[], words: string): Float64Array {
+    let bytes = 0;
+    if (words) {
+      const at = ids(words.length * 3);
+      bytes = encoder.encodeInto(words, new Uint8Array(heap().buffer, at)).written;
+    }
+    write(list);
+    const at = hand(this.#number, bytes) / 8 + 1;
+    const read = floats();
+    return read.slice(at, at + (read[at - 1] as number));
+  }
+
+  stats(): readonly number[] {
+    return stats(this.#number);
+  }
+
+  end(): void {
+    end(this.#number);
+  }
+}
+
+function write(list: readonly number[]): void {
+  const at = numbers(list.length) / 8;
+  floats().set(list, at);
+}
+
+/** The memory; as it grows, what was seen of it before is empty. */
+function floats(): Float64Array {
+  if (view.length === 0) view = new Float64Array(heap().buffer);
+  return view;
 }

@@ -92,21 +92,23 @@ export interface PublishOptions {
   signal?: AbortSignal;
 }
 
-/** A client's options, complete. Numbers that the engine reads by name. */
-export interface Settings {
-  readonly backoffBaseMs: number;
-  readonly backoffMaxMs: number;
+/** A client's options, complete: numbers in the order in which the engine reads them. */
+export type Settings = readonly [
+  backoffBaseMs: number,
+  backoffMaxMs: number,
   /** 0 for without a limit. */
-  readonly maxTries: number;
-  readonly connectTimeoutMs: number;
-  readonly ackDelayMs: number;
-  readonly reorderDelayMs: number;
-  readonly probeTimeoutMs: number;
-  readonly hasToken: boolean;
-}
+  maxTries: number,
+  connectTimeoutMs: number,
+  ackDelayMs: number,
+  reorderDelayMs: number,
+  probeTimeoutMs: number,
+  hasToken: number,
+];
 
 const HOUR_MS = 3_600_000;
-const NAME = /^[A-Za-z0-9_.:/-]+$/;
+export const NAME = /^[A-Za-z0-9_.:/-]+$/;
+// biome-ignore lint/suspicious/noControlCharactersInRegex: these are what an id may not hold
+const CONTROL = /[\u0000-\u001f\u007f-\u009f]/;
 /** Parameters that look like a secret [AW-CONN-3]. */
 const SECRET = /^(access_?|auth_?|id_?)?(token|jwt|secret|password|api_?key)$/i;
 
@@ -144,19 +146,19 @@ export function checkOptions(options: AckwireOptions): Settings {
     throw invalid("storage", 'is "memory" or has getItem and setItem, as localStorage has', storage);
   }
   const backoffBaseMs = integer("backoff.baseMs", backoff.baseMs, 500, 1, HOUR_MS);
-  return {
+  return [
     backoffBaseMs,
-    backoffMaxMs: integer("backoff.maxMs", backoff.maxMs, Math.max(30_000, backoffBaseMs), backoffBaseMs, HOUR_MS),
-    maxTries: options.maxTries === Infinity ? 0 : integer("maxTries", options.maxTries, 0, 1, 1_000_000_000),
-    connectTimeoutMs: integer("connectTimeoutMs", options.connectTimeoutMs, 15_000, 100, 600_000),
-    ackDelayMs: integer("ackDelayMs", options.ackDelayMs, 50, 0, 10_000),
-    reorderDelayMs: integer("reorderDelayMs", options.reorderDelayMs, 50, 0, 10_000),
-    probeTimeoutMs: integer("probeTimeoutMs", options.probeTimeoutMs, 5_000, 100, 60_000),
-    hasToken: token !== undefined,
-  };
+    integer("backoff.maxMs", backoff.maxMs, Math.max(30_000, backoffBaseMs), backoffBaseMs, HOUR_MS),
+    options.maxTries === Infinity ? 0 : integer("maxTries", options.maxTries, 0, 1, 1_000_000_000),
+    integer("connectTimeoutMs", options.connectTimeoutMs, 15_000, 100, 600_000),
+    integer("ackDelayMs", options.ackDelayMs, 50, 0, 10_000),
+    integer("reorderDelayMs", options.reorderDelayMs, 50, 0, 10_000),
+    integer("probeTimeoutMs", options.probeTimeoutMs, 5_000, 100, 60_000),
+    token === undefined ? 0 : 1,
+  ];
 }
 
-/** A subscription's options, complete, as the engine reads them by name. */
+/** A subscription's options, complete, as the shell wants them. */
 export interface SubscribeSettings {
   readonly stream: string;
   /** Empty when it begins at (epoch, seq). */
@@ -165,8 +167,8 @@ export interface SubscribeSettings {
   readonly seq: number;
   readonly windowEvents: number;
   readonly windowBytes: number;
-  /** As the wire has it; nothing for all. */
-  readonly filter: string | undefined;
+  /** As it was given: later changes to it do not count. Nothing for all. */
+  readonly filter: object | undefined;
 }
 
 /** Checks what `subscribe` was given. */
@@ -191,7 +193,7 @@ export function checkSubscribe(stream: string, options: SubscribeOptions): Subsc
     seq: position?.seq ?? 0,
     windowEvents: integer("window.events", window.events, 1024, 1, 10_000),
     windowBytes: integer("window.bytes", window.bytes, 1024 * 1024, 1024, 64 * 1024 * 1024),
-    filter: options.filter && JSON.stringify({ types, meta }),
+    filter: options.filter && { types: types && [...types], meta: { ...meta } },
     concurrency: integer("concurrency", options.concurrency, 1, 1, 10_000),
   };
 }
@@ -228,7 +230,17 @@ function integer(option: string, given: number | undefined, fallback: number, mi
 }
 
 function isPosition({ epoch, seq }: Position): boolean {
-  return typeof epoch === "string" && /^[A-Za-z0-9_-]{1,64}$/.test(epoch) && Number.isSafeInteger(seq) && seq >= 0;
+  return isEpoch(epoch) && Number.isSafeInteger(seq) && seq >= 0;
+}
+
+/** Whether it may be a log's name. */
+export function isEpoch(epoch: unknown): epoch is string {
+  return typeof epoch === "string" && /^[\w-]{1,64}$/.test(epoch);
+}
+
+/** Whether it may be an event's id. */
+export function isId(id: unknown): id is string {
+  return typeof id === "string" && id !== "" && new TextEncoder().encode(id).length <= 128 && !CONTROL.test(id);
 }
 
 function print(given: unknown): string {

@@ -1,114 +1,114 @@
-import type { Engine } from "./engine.js";
+import { newId } from "./consumer.js";
 import { AckwireError } from "./errors.js";
-import { checkName, invalid, type PublishOptions } from "./options.js";
+import { checkName, invalid, isId, type PublishOptions } from "./options.js";
+import { Input, type Shell } from "./shell.js";
 import type { Published } from "./types.js";
 
 interface Entry {
+  readonly stream: string;
+  readonly id: string;
+  /** The finished frame. */
+  readonly message: string;
   readonly promise: Promise<Published>;
   resolve(published: Published): void;
-  reject(error: AckwireError): void;
+  reject(error: unknown): void;
 }
-
-// biome-ignore lint/suspicious/noControlCharactersInRegex: these are what an id may not hold
-const CONTROL = /[\u0000-\u001f\u007f-\u009f]/;
 
 /** How many may wait before there is an engine, which has the same bound. */
 const MAX_EARLY = 1000;
 
-/** Publishes that wait for their answer. The engine sends them, and sends them again; here are the promises. */
+/** Publishes that wait for their answer. The engine sends them, and sends them again; here are the texts and promises. */
 export class Outbox {
-  readonly #enter: (call: (engine: Engine) => void) => void;
-  readonly #entries = new Map<string, Entry>();
-  /** What was published before there was an engine, in order. */
-  readonly #early: { send(newId: () => string): void; reject(error: AckwireError): void }[] = [];
-  #newId: (() => string) | undefined;
+  readonly #enter: (call: (shell: Shell) => void) => void;
+  /** By their numbers, in order. */
+  readonly #entries = new Map<number, Entry>();
+  #last = 0;
+  #hasEngine = false;
 
-  constructor(enter: (call: (engine: Engine) => void) => void) {
+  constructor(enter: (call: (shell: Shell) => void) => void) {
     this.#enter = enter;
   }
 
   /** How many wait. */
   get size(): number {
-    return this.#entries.size + this.#early.length;
+    return this.#entries.size;
   }
 
-  publish(stream: string, type: string, data: unknown, { id, meta = {} }: PublishOptions): Promise<Published> {
+  publish(stream: string, type: string, data: unknown, options: PublishOptions): Promise<Published> {
+    const { id = newId(), meta = {} } = options;
     checkName("stream", stream, 200, "invalid_argument");
     checkName("type", type, 100, "invalid_argument");
-    if (id !== undefined) checkId(id);
+    if (!isId(id)) throw invalid("id", "has 1 to 128 bytes without control characters", id, "invalid_argument");
     checkMeta(meta);
-    // Written now, so that later changes to the object do not count.
-    const fields = `"event_type":${JSON.stringify(type)},"data":${write(data)},"meta":${JSON.stringify(meta)}}`;
-    if (this.#newId) return this.#send(stream, id ?? this.#newId(), fields);
-    if (this.#early.length >= MAX_EARLY) {
+    const waiting = this.#entries.get(this.find(stream, id));
+    if (waiting) return waiting.promise;
+    if (!this.#hasEngine && this.#entries.size >= MAX_EARLY) {
       throw new AckwireError("outbox_full", `${MAX_EARLY} publishes wait for the first connection`);
     }
-    return new Promise((resolve, reject) => {
-      const send = (newId: () => string) => void this.#send(stream, id ?? newId(), fields).then(resolve, reject);
-      this.#early.push({ send, reject });
-    });
+    // Written now, so that later changes to the object do not count.
+    const fields = `"event_type":${JSON.stringify(type)},"data":${write(data)},"meta":${JSON.stringify(meta)}}`;
+    const message = `{"type":"publish","stream":${JSON.stringify(stream)},"id":${JSON.stringify(id)},${fields}`;
+    const entry = { stream, id, message, ...deferred() };
+    this.#entries.set(++this.#last, entry);
+    this.#send(this.#last, entry);
+    return entry.promise;
   }
 
   /** There is an engine now. */
-  start(newId: () => string): void {
-    this.#newId = newId;
-    for (const { send } of this.#early.splice(0)) send(newId);
+  start(): void {
+    this.#hasEngine = true;
+    for (const [number, entry] of [...this.#entries]) this.#send(number, entry);
   }
 
-  published(stream: string, published: Published): void {
-    this.#take(stream, published.id)?.resolve(published);
+  /** The number of the one that waits for this answer; 0 if none does. */
+  find(stream: string, id: string): number {
+    for (const [number, entry] of this.#entries) {
+      if (entry.id === id && entry.stream === stream) return number;
+    }
+    return 0;
   }
 
-  rejected(stream: string, id: string, error: AckwireError): void {
-    this.#take(stream, id)?.reject(error);
+  message(number: number): string {
+    return this.#entries.get(number)?.message ?? "";
+  }
+
+  published(number: number, seq: number, duplicate: boolean): void {
+    const entry = this.#take(number);
+    entry?.resolve({ id: entry.id, seq, duplicate });
+  }
+
+  rejected(number: number, error: unknown): void {
+    this.#take(number)?.reject(error);
   }
 
   /** Nobody will answer. */
   close(error: AckwireError): void {
-    for (const { reject } of [...this.#early.splice(0), ...this.#entries.values()]) reject(error);
+    for (const { reject } of this.#entries.values()) reject(error);
     this.#entries.clear();
   }
 
-  #send(stream: string, id: string, fields: string): Promise<Published> {
-    const key = keyOf(stream, id);
-    const waiting = this.#entries.get(key);
-    if (waiting) return waiting.promise;
-    const entry = deferred();
-    this.#entries.set(key, entry);
-    const text = `{"type":"publish","stream":${JSON.stringify(stream)},"id":${JSON.stringify(id)},${fields}`;
+  #send(number: number, { message }: Entry): void {
+    const bytes = new TextEncoder().encode(message).length;
     try {
-      this.#enter((engine) => engine.publish(stream, id, text));
+      this.#enter((shell) => shell.hand([Input.Publish, 0, number, bytes]));
     } catch (error) {
-      this.#take(stream, id)?.reject(error as AckwireError);
+      this.rejected(number, error);
     }
-    return entry.promise;
   }
 
-  #take(stream: string, id: string): Entry | undefined {
-    const key = keyOf(stream, id);
-    const entry = this.#entries.get(key);
-    this.#entries.delete(key);
+  #take(number: number): Entry | undefined {
+    const entry = this.#entries.get(number);
+    this.#entries.delete(number);
     return entry;
   }
 }
 
-/** No stream's name has a space. */
-function keyOf(stream: string, id: string): string {
-  return `${stream} ${id}`;
-}
-
-function deferred(): Entry {
-  let settle!: Omit<Entry, "promise">;
+function deferred(): Pick<Entry, "promise" | "resolve" | "reject"> {
+  let settle!: Pick<Entry, "resolve" | "reject">;
   const promise = new Promise<Published>((resolve, reject) => {
     settle = { resolve, reject };
   });
   return { promise, ...settle };
-}
-
-function checkId(id: unknown): void {
-  const isValid =
-    typeof id === "string" && id !== "" && new TextEncoder().encode(id).length <= 128 && !CONTROL.test(id);
-  if (!isValid) throw invalid("id", "has 1 to 128 bytes without control characters", id, "invalid_argument");
 }
 
 function checkMeta(meta: Readonly<Record<string, string>>): void {

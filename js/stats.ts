@@ -1,21 +1,32 @@
 import type { Positions, Stats, SubscriptionStats } from "./types.js";
 
-/** Positions as the engine gives them. These lists have the order of the fields in `src/receive/stats.rs`. */
-export type PositionsList = readonly [epoch: string | null, received: number, delivered: number, confirmed: number];
+type Counted = Omit<SubscriptionStats, "unhandled">;
 
-/** What the engine counts. */
-export type StatsList = readonly [
-  counts: readonly [connections: number, unknownFrames: number, staleFrames: number, acks: number, nacks: number],
-  outbox: number,
-  subscriptions: readonly SubscriptionList[],
-];
+/** How many numbers come before the subscriptions, and how many each of these has. */
+const CLIENT = 6;
+const SUBSCRIPTION = 17;
 
-type SubscriptionList = readonly [
-  stream: string,
-  positions: PositionsList,
+/** What the engine counted, in the order of `src/receive/stats.rs`. */
+export function readStats(
+  numbers: readonly number[],
+  name: (number: number) => string | undefined,
+): Omit<Stats, "state" | "subscriptions"> & { readonly subscriptions: readonly Counted[] } {
+  const [connections = 0, unknown_frames = 0, stale_frames = 0, acks = 0, nacks = 0, outbox = 0] = numbers;
+  const subscriptions: Counted[] = [];
+  for (let at = CLIENT; at < numbers.length; at += SUBSCRIPTION) {
+    const [stream, epoch, ...rest] = numbers.slice(at, at + SUBSCRIPTION);
+    subscriptions.push(
+      readSubscription(name(stream as number) ?? "", name(epoch as number) ?? null, rest as unknown as Rest),
+    );
+  }
+  return { connections, unknown_frames, stale_frames, acks, nacks, outbox, subscriptions };
+}
+
+type Rest = readonly [
+  ...positions: readonly [received: number, delivered: number, confirmed: number],
   unsettled: number,
   held: number,
-  counters: readonly [
+  ...counters: readonly [
     delivered: number,
     confirmed: number,
     failed: number,
@@ -29,29 +40,14 @@ type SubscriptionList = readonly [
   ],
 ];
 
-/** What the engine counted; nothing before there is one. */
-export function readStats([counts, outbox, subscriptions]: StatsList): Omit<Stats, "state" | "subscriptions"> & {
-  readonly subscriptions: readonly Omit<SubscriptionStats, "unhandled">[];
-} {
-  const [connections, unknown_frames, stale_frames, acks, nacks] = counts;
-  return {
-    connections,
-    unknown_frames,
-    stale_frames,
-    acks,
-    nacks,
-    outbox,
-    subscriptions: subscriptions.map(readSubscription),
-  };
-}
-
-export function readPositions([epoch, received, delivered, confirmed]: PositionsList): Positions {
-  return { epoch, received, delivered, confirmed };
-}
-
-function readSubscription([stream, positions, unsettled, held, counters]: SubscriptionList) {
+function readSubscription(stream: string, epoch: string | null, numbers: Rest): Counted {
+  const [received, delivered, confirmed, unsettled, held, ...counters] = numbers;
   const [delivered_events, confirmed_events, failed, duplicates, suppressed, gaps, repaired, resends, lost, resets] =
     counters;
   const known = { delivered_events, confirmed_events, failed, duplicates, suppressed, gaps, repaired, resends };
-  return { stream, ...readPositions(positions), unsettled, held, ...known, lost, resets };
+  return { stream, epoch, received, delivered, confirmed, unsettled, held, ...known, lost, resets };
+}
+
+export function positionsOf({ epoch, received, delivered, confirmed }: Positions): Positions {
+  return { epoch, received, delivered, confirmed };
 }

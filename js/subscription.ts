@@ -1,21 +1,21 @@
 import { Delivery, type Handler } from "./delivery.js";
 import { Emitter, type ListenOptions, type Off } from "./emitter.js";
-import type { Engine } from "./engine.js";
 import { type AckwireError, describe, reportUncaught } from "./errors.js";
 import type { DeliveredEvent, WireEvent } from "./event.js";
 import { EventIterator } from "./iterator.js";
 import type { Loop } from "./loop.js";
 import { checkName, invalid, type SubscribeSettings } from "./options.js";
-import { readPositions } from "./stats.js";
+import { Input, type Shell } from "./shell.js";
+import { positionsOf, readStats } from "./stats.js";
 import type { AckwireEvent, FailOptions, Positions, Subscription, SubscriptionNotices } from "./types.js";
 
 /** What a subscription needs of its client. */
 export interface SubscriptionOwner {
   readonly loop: Loop;
   /** Calls the engine, if there is one, then the application. */
-  enter(call: (engine: Engine) => void): void;
+  enter(call: (shell: Shell) => void): void;
   /** Asks the engine, if there is one. */
-  read<T>(look: (engine: Engine) => T): T | undefined;
+  read<T>(look: (shell: Shell) => T): T | undefined;
   /** Takes an error that the subscription's application does not listen to. */
   error(error: AckwireError): void;
   forget(subscription: StreamSubscription): void;
@@ -40,6 +40,9 @@ export class StreamSubscription implements Subscription<Record<string, unknown>>
   /** The engine's number for it; 0 until the engine is there, and after the end. */
   id = 0;
 
+  /** What the handlers of failed events said, by seq, until these come again or are given up. */
+  readonly errors = new Map<number, string>();
+
   readonly #owner: SubscriptionOwner;
   readonly #emitter = new Emitter<SubscriptionNotices>();
   readonly #iterators = new Set<EventIterator>();
@@ -58,8 +61,11 @@ export class StreamSubscription implements Subscription<Record<string, unknown>>
   }
 
   get position(): Positions {
-    const known = this.id > 0 && this.#owner.read((engine) => engine.position(this.id));
-    return known ? readPositions(known) : NOWHERE;
+    const { id, stream } = this;
+    const all =
+      id > 0 ? this.#owner.read((shell) => readStats(shell.stats(), (number) => shell.name(number))) : undefined;
+    const known = all?.subscriptions.find((held) => held.stream === stream);
+    return known ? positionsOf(known) : NOWHERE;
   }
 
   handle(type: string, handler: (event: never) => unknown, { signal }: ListenOptions = {}): Off {
@@ -85,7 +91,7 @@ export class StreamSubscription implements Subscription<Record<string, unknown>>
     if (!this.#isOver) this.#owner.forget(this);
     this.delivery.report();
     this.end();
-    if (id > 0) this.#owner.enter((engine) => engine.unsubscribe(id));
+    if (id > 0) this.#owner.enter((shell) => shell.unsubscribe(id, this.stream));
   }
 
   [Symbol.asyncIterator](): AsyncIterableIterator<AckwireEvent> {
@@ -98,6 +104,7 @@ export class StreamSubscription implements Subscription<Record<string, unknown>>
   // --- told by the client ---
 
   deliver(events: readonly WireEvent[], start: number, end: number): void {
+    if (this.errors.size > 0) for (const { seq } of events.slice(start, end)) this.errors.delete(seq);
     this.delivery.add(events, start, end);
   }
 
@@ -108,9 +115,12 @@ export class StreamSubscription implements Subscription<Record<string, unknown>>
     if (name === "subscribed") {
       this.delivery.replayedUpto = (notice as SubscriptionNotices["subscribed"]).replayedUpto;
     } else if (name === "lost") {
-      this.delivery.abandon(notice as SubscriptionNotices["lost"]);
+      const { after, upto } = notice as SubscriptionNotices["lost"];
+      this.delivery.abandon({ after, upto });
+      for (const seq of this.errors.keys()) if (after < seq && seq <= upto) this.errors.delete(seq);
     } else if (name === "reset") {
       this.#ended = undefined;
+      this.errors.clear();
       this.delivery.abandon();
     }
     this.#emitter.emit(name, notice);
@@ -143,17 +153,17 @@ export class StreamSubscription implements Subscription<Record<string, unknown>>
 
   confirmRun(after: number, upto: number): void {
     const { id } = this;
-    if (id > 0) this.#owner.enter((engine) => engine.confirmRun(id, after, upto));
+    if (id > 0) this.#owner.enter((shell) => shell.hand([Input.ConfirmRun, 0, id, after, upto]));
   }
 
   confirm({ seq, attempt }: DeliveredEvent): void {
     const { id } = this;
-    if (id > 0) this.#owner.enter((engine) => engine.confirm(id, seq, attempt));
+    if (id > 0) this.#owner.enter((shell) => shell.hand([Input.Confirm, 0, id, seq, attempt]));
   }
 
   fail({ seq, attempt }: DeliveredEvent, error: unknown, { retry = true }: FailOptions): void {
     const { id } = this;
-    if (id > 0) this.#owner.enter((engine) => engine.fail(id, seq, attempt, describe(error), retry));
+    if (id > 0) this.#owner.enter((shell) => shell.fail(id, seq, attempt, describe(error), retry));
   }
 
   handlerFailed(event: DeliveredEvent, error: unknown): void {

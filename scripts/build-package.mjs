@@ -8,6 +8,7 @@ import { run } from "./lib/run.mjs";
 import { shrink } from "./lib/shrink.mjs";
 import { main } from "./lib/step.mjs";
 
+const { version } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
 const wasm = join(dist, "ackwire_bg.wasm");
 const glue = join(dist, "ackwire.js");
 
@@ -21,7 +22,17 @@ await main(async () => {
   const env = { CARGO_ENCODED_RUSTFLAGS: `--remap-path-prefix=${home}=` };
   await run("cargo", ["rustc", ...crate, "--profile", "wasm", "--target", triple], { env });
   const built = join(target, triple, "wasm", "ackwire.wasm");
-  await run("wasm-bindgen", ["--target", "web", "--out-dir", dist, "--out-name", "ackwire", built]);
+  await run("wasm-bindgen", [
+    "--target",
+    "web",
+    "--encode-into",
+    "always",
+    "--out-dir",
+    dist,
+    "--out-name",
+    "ackwire",
+    built,
+  ]);
   mkdirSync(inner, { recursive: true });
   await shrink(wasm, glue, join(inner, "ackwire.wasm"));
   await run("tsc", ["--project", "tsconfig.json"]);
@@ -43,6 +54,7 @@ async function bundle() {
     target: "es2022",
     legalComments: "none",
     logLevel: "warning",
+    define: { ACKWIRE_VERSION: JSON.stringify(version) },
     plugins: [
       {
         name: "glue",

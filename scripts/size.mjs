@@ -14,7 +14,7 @@ import { ensureTwiggy } from "./setup/cargo-tools.mjs";
  * The most that an entry point may weigh with its WebAssembly, in bytes with brotli. It stands a little above what was
  * reached: lower it with every step towards the aim.
  */
-const BUDGET = { ".": 41_000 };
+const BUDGET = { ".": 29_300 };
 /** Where it shall come to: all of the default entry point. */
 const AIM = 16 * 1024;
 
@@ -69,7 +69,7 @@ const column = (value) => String(value).padStart(10);
 async function bundled({ path }) {
   // Not at the top: `npm test` reads this module before the npm packages are there.
   const { build } = await import("esbuild");
-  const contents = `export { default, Engine, newId } from ${JSON.stringify(path)}`;
+  const contents = `export { begin, end, hand, heap, ids, initSync, numbers, stats } from ${JSON.stringify(path)}`;
   const options = { bundle: true, minify: true, format: "esm", target: "es2022", write: false, legalComments: "none" };
   const { outputFiles } = await build({ stdin: { contents, resolveDir: root }, ...options });
   return sizes(outputFiles[0].contents);

@@ -1,229 +1,146 @@
-//! The shell, in a real browser: its decoder, its socket, its timer, the page's events, and calls from anywhere.
-//! What needs a server is in `tests/browser`.
+//! The engine, in a real browser: numbers in, numbers out. What the facade makes of them is in `tests/browser`.
 #![cfg(target_arch = "wasm32")]
 
-use ackwire::receive::{Head, IdHasher};
-use ackwire::web::frame::{self, Incoming};
-use ackwire::web::{Engine, Host, Settings, SubscribeSettings};
-use wasm_bindgen::prelude::*;
-use wasm_bindgen_futures::JsFuture;
+use ackwire::web;
+use wasm_bindgen::JsValue;
 use wasm_bindgen_test::*;
 
 wasm_bindgen_test_configure!(run_in_browser);
 
-/// Nothing listens here: the browser refuses the connection, as it does when a server is down.
-const REFUSED: &str = "ws://127.0.0.1:9/v1/socket";
+/// What is not asked for below is left at the end of a list: it is read as 0.
+const RANDOM: [f64; 6] = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0];
+const SETTINGS: [f64; 8] = [500.0, 30_000.0, 0.0, 15_000.0, 50.0, 50.0, 5_000.0, 0.0];
 
-#[wasm_bindgen(inline_js = r#"
-export class Recorder {
-  constructor() {
-    this.told = [];
-    this.waiting = [];
-    const names = ["deliver", "state", "subscribed", "range", "lost", "reset", "ended", "published", "rejected", "error",
-      "flushed", "askToken", "keepCheckpoint", "wake"];
-    for (const name of names) this[name] = (...args) => this.tell(name, args);
-  }
-  tell(name, args) {
-    this.told.push([name, ...args]);
-    this.onTell?.(name, ...args);
-    this.waiting = this.waiting.filter(({ text, resolve }) => !(this.text().includes(text) && (resolve(), true)));
-  }
-  text() {
-    return this.told.map((entry) => entry.filter((part) => part !== undefined).join(" ")).join("\n");
-  }
-  until(text) {
-    return new Promise((resolve) => {
-      if (this.text().includes(text)) resolve();
-      else this.waiting.push({ text, resolve });
-    });
-  }
-  forget() {
-    this.told = [];
-  }
-}
-"#)]
-extern "C" {
-    #[derive(Clone)]
-    type Recorder;
-    #[wasm_bindgen(constructor)]
-    fn new() -> Recorder;
-    #[wasm_bindgen(method)]
-    fn text(this: &Recorder) -> String;
-    #[wasm_bindgen(method)]
-    fn until(this: &Recorder, text: &str) -> js_sys::Promise;
-    #[wasm_bindgen(method)]
-    fn forget(this: &Recorder);
-    #[wasm_bindgen(method, setter, js_name = onTell)]
-    fn set_on_tell(this: &Recorder, listener: &JsValue);
-}
+/// The facade's numbers for names.
+const STREAM: f64 = 1.0;
+const EPOCH: f64 = 2.0;
 
-fn object<T: JsCast>(json: &str) -> T {
-    js_sys::JSON::parse(json).unwrap().unchecked_into()
-}
+/// A client, as `js/engine.ts` has it.
+struct Engine(usize);
 
-fn engine(recorder: &Recorder, url: &str, max_wait_ms: u32, has_token: bool) -> Engine {
-    let settings: Settings = object(&format!(
-        r#"{{"backoffBaseMs": {max_wait_ms}, "backoffMaxMs": {max_wait_ms}, "maxTries": 0, "connectTimeoutMs": 15000,
-            "ackDelayMs": 50, "reorderDelayMs": 50, "probeTimeoutMs": 5000, "hasToken": {has_token}}}"#
-    ));
-    let host: Host = recorder.clone().unchecked_into();
-    Engine::new(host, url.into(), "c", &settings, None).unwrap()
-}
+impl Engine {
+    fn new(numbers: &[f64]) -> Self {
+        write(numbers);
+        Self(web::begin())
+    }
 
-fn subscribe(engine: &Engine, stream: &str) -> Result<u32, JsValue> {
-    engine.subscribe(&object::<SubscribeSettings>(&format!(
-        r#"{{"stream": "{stream}", "from": "start", "epoch": "", "seq": 0, "windowEvents": 256, "windowBytes": 1048576}}"#
-    )))
-}
-
-async fn until(recorder: &Recorder, text: &str) {
-    JsFuture::from(recorder.until(text)).await.unwrap();
-}
-
-fn read(text: &str) -> (Result<Incoming, String>, Vec<Head>) {
-    let mut heads = Vec::new();
-    let incoming = frame::read(&text.into(), &IdHasher::new(1, 2), &mut heads);
-    (incoming, heads)
-}
-
-#[wasm_bindgen_test]
-fn decodes_the_vectors_as_the_native_codec_does() {
-    let vectors: js_sys::Array = object(include_str!("vectors/server_frames.json"));
-    assert!(vectors.length() > 0);
-    for vector in vectors.iter() {
-        let get = |name: &str| js_sys::Reflect::get(&vector, &name.into()).unwrap();
-        let text = get("text").as_string().unwrap();
-        let (incoming, _) = read(&text);
-        assert_eq!(incoming.is_ok(), get("valid") == true, "{text}");
-        assert_eq!(matches!(incoming, Ok(Incoming::Unknown)), get("unknown") == true, "{text}");
+    fn input(&mut self, numbers: &[f64], ids: &str) -> Vec<f64> {
+        let at = web::ids(ids.len()) as u32;
+        js_sys::Uint8Array::new(&buffer()).subarray(at, at + ids.len() as u32).copy_from(ids.as_bytes());
+        write(numbers);
+        let at = web::hand(self.0, ids.len()) as u32 / 8;
+        let memory = js_sys::Float64Array::new(&buffer());
+        memory.slice(at + 1, at + 1 + memory.get_index(at) as u32).to_vec()
     }
 }
 
-#[wasm_bindgen_test]
-fn aw_event_heads_are_read_and_the_payload_is_left_alone() {
-    let (incoming, heads) = read(
-        r#"{"type":"events","stream":"s","after":0,"upto":9,"events":[
-            {"seq":4,"id":"a","type":"t","time":0,"data":{"x":1}},
-            {"seq":9007199254740991,"id":"b","type":"t","time":0,"data":null,"attempt":3,"priority":"critical"}]}"#,
-    );
-    let Ok(Incoming::Events(frame)) = incoming else { panic!("an events frame") };
-    assert_eq!((frame.stream.as_str(), frame.after.get(), frame.upto.get()), ("s", 0, 9));
-    let seen: Vec<_> = heads.iter().map(|head| (head.seq.get(), head.attempt, head.critical)).collect();
-    assert_eq!(seen, [(4, 1, false), (9_007_199_254_740_991, 3, true)]);
-    assert_ne!(heads[0].id_hash, heads[1].id_hash);
-    assert_eq!(frame.events.unchecked_ref::<js_sys::Array>().length(), 2);
+fn write(numbers: &[f64]) {
+    let at = web::numbers(numbers.len()) as u32 / 8;
+    js_sys::Float64Array::new(&buffer()).subarray(at, at + numbers.len() as u32).copy_from(numbers);
+}
+
+fn buffer() -> JsValue {
+    js_sys::Reflect::get(&web::heap(), &"buffer".into()).unwrap()
+}
+
+fn engine() -> Engine {
+    Engine::new(&[&RANDOM[..], &SETTINGS].concat())
+}
+
+/// Connected, with one subscription whose feed begins at 0.
+fn connected() -> Engine {
+    let mut engine = engine();
+    assert_eq!(subscribe(&mut engine, STREAM), 1.0);
+    assert!(does(&mut engine, &[0.0, 0.0], "", &[2.0, 1.0]), "opens socket 1");
+    assert!(does(&mut engine, &[15.0, 0.0, 1.0], "", &[5.0, 1.0, 0.0, 1.0, STREAM]), "says hello");
+    engine.input(&[22.0, 0.0, 1.0, 25_000.0, 262_144.0], "");
+    engine.input(&[23.0, 0.0, 1.0, STREAM, EPOCH], "");
+    engine
+}
+
+fn subscribe(engine: &mut Engine, stream: f64) -> f64 {
+    engine.input(&[8.0, 0.0, stream, 0.0, 0.0, 0.0, 256.0, 1_048_576.0], "")[0]
+}
+
+/// Whether these numbers are among what the engine wants done.
+fn does(engine: &mut Engine, input: &[f64], ids: &str, expected: &[f64]) -> bool {
+    let output = engine.input(input, ids);
+    output.windows(expected.len()).any(|part| part == expected)
 }
 
 #[wasm_bindgen_test]
-fn aw_conn_2_names_the_field_that_is_wrong() {
-    let events = |event: &str| format!(r#"{{"type":"events","stream":"s","after":0,"upto":1,"events":[{event}]}}"#);
-    for (text, expected) in [
-        ("null".into(), "a message is a JSON object"),
-        ("{}".into(), "type"),
-        (r#"{"type":"events","stream":"s","after":0,"upto":1,"events":{}}"#.into(), "events.events"),
-        (r#"{"type":"events","stream":7,"after":0,"upto":1,"events":[]}"#.into(), "events.stream"),
-        (events("null"), "events.events[]"),
-        (events(r#"{"seq":"1","id":"a"}"#), "events.events[].seq"),
-        (events(r#"{"seq":0,"id":"a"}"#), "events.events[].seq"),
-        (events(r#"{"seq":1,"id":"a","attempt":0}"#), "events.events[].attempt"),
-        (events(r#"{"seq":1,"id":"a","priority":1}"#), "events.events[].priority"),
-        (r#"{"type":"ended","stream":"s"}"#.into(), "ended.seq"),
-    ] {
-        let (incoming, _): (_, Vec<Head>) = read(&text);
-        assert_eq!(incoming.err().as_deref(), Some(expected), "{text}");
-    }
-    let binary = frame::read(&js_sys::Uint8Array::new_with_length(1), &IdHasher::new(1, 2), &mut Vec::new());
-    assert_eq!(binary.err().as_deref(), Some("a message is text"));
+fn aw_recv_1_events_are_delivered_and_confirmed() {
+    let mut engine = connected();
+    // Payload 7 covers (0, 9]; seqs 4 and 9, first attempts, the second critical.
+    let frame = [19.0, 10.0, 1.0, STREAM, 7.0, 0.0, 9.0, 0.0, 4.0, 2.0, 9.0, 3.0];
+    assert!(does(&mut engine, &frame, "a\nb", &[6.0, 1.0, 7.0, 0.0, 2.0]), "delivers both");
+    let ack = [5.0, 1.0, 3.0, STREAM, EPOCH, 9.0, 9.0, 9.0, 0.0];
+    assert!(does(&mut engine, &[12.0, 11.0, 1.0, 0.0, 9.0], "", &ack), "a critical event is acked at once");
+    assert!(!does(&mut engine, &frame, "a\nb", &[6.0, 1.0, 7.0]), "once per page life");
 }
 
 #[wasm_bindgen_test]
-async fn aw_retry_a_refused_connection_is_tried_again_by_the_timer() {
-    let recorder = Recorder::new();
-    let engine = engine(&recorder, REFUSED, 1, false);
-    engine.connect();
-    until(&recorder, "state connecting idle application").await;
-    until(&recorder, "state waiting connecting socket_closed").await;
-    until(&recorder, "state connecting waiting retry").await;
-    engine.close();
+fn aw_recv_5_an_id_under_another_seq_is_suppressed() {
+    let mut engine = connected();
+    engine.input(&[19.0, 10.0, 1.0, STREAM, 7.0, 0.0, 1.0, 0.0, 1.0, 2.0], "größe");
+    let again = [19.0, 10.0, 1.0, STREAM, 8.0, 1.0, 3.0, 0.0, 2.0, 2.0, 3.0, 2.0];
+    assert!(does(&mut engine, &again, "größe\nnew", &[6.0, 1.0, 8.0, 1.0, 2.0]), "only the other one");
 }
 
 #[wasm_bindgen_test]
-async fn an_address_that_the_browser_refuses_is_a_closed_socket() {
-    let recorder = Recorder::new();
-    let engine = engine(&recorder, "ws://127.0.0.1:9/#fragment", 60_000, false);
-    engine.connect();
-    until(&recorder, "state waiting connecting socket_closed").await;
-    assert!(recorder.text().contains("fragment"), "the browser's own words: {}", recorder.text());
-    engine.close();
+fn aw_event_an_id_with_a_line_break_is_a_violation() {
+    let mut engine = connected();
+    let frame = [19.0, 10.0, 1.0, STREAM, 7.0, 0.0, 1.0, 0.0, 1.0, 2.0];
+    assert!(does(&mut engine, &frame, "a\nb", &[3.0, 1.0, 4400.0]), "closes");
 }
 
 #[wasm_bindgen_test]
-async fn aw_heart_3_online_connects_at_once() {
-    let recorder = Recorder::new();
-    // With a wait of up to an hour, a quick retry by chance is one in a million.
-    let engine = engine(&recorder, REFUSED, 3_600_000, false);
-    engine.connect();
-    until(&recorder, "state waiting connecting socket_closed").await;
-    recorder.forget();
-    let online = web_sys::Event::new("online").unwrap();
-    web_sys::window().unwrap().dispatch_event(&online).unwrap();
-    until(&recorder, "state connecting waiting wake").await;
-    engine.close();
-
-    recorder.forget();
-    web_sys::window().unwrap().dispatch_event(&online).unwrap();
-    assert_eq!(recorder.text(), "", "a closed engine hears of nothing");
+fn what_is_held_is_counted_and_its_numbers_stay_in_use() {
+    let mut engine = connected();
+    let early = [19.0, 10.0, 1.0, STREAM, 7.0, 5.0, 6.0, 0.0, 6.0, 2.0];
+    assert_eq!(engine.input(&early, "f")[0], 1.0, "held behind a gap");
+    let output = engine.input(&[10.0, 10.0], "");
+    let (count, handles) = (output[0] as usize, &output[1..]);
+    let mut handles = handles[..count].to_vec();
+    handles.sort_by(f64::total_cmp);
+    assert_eq!(handles, [STREAM, EPOCH, 7.0]);
 }
 
 #[wasm_bindgen_test]
-async fn aw_auth_1_a_token_is_asked_for_before_the_socket_opens() {
-    let recorder = Recorder::new();
-    let engine = engine(&recorder, REFUSED, 3_600_000, true);
-    engine.connect();
-    until(&recorder, "askToken").await;
-    assert!(!recorder.text().contains("waiting"));
-    engine.token_failed("the sign-in is over".into());
-    until(&recorder, "state waiting connecting token_failed the sign-in is over").await;
-    engine.close();
+fn a_checkpoint_comes_back_as_it_was_told() {
+    let checkpoint = [STREAM, EPOCH, 4.0, 1.0, 6.0, 8.0];
+    let mut engine = Engine::new(&[&RANDOM[..], &SETTINGS, &checkpoint].concat());
+    engine.input(&[8.0, 0.0, STREAM, 2.0, 0.0, 0.0, 256.0, 1_048_576.0], "");
+    engine.input(&[0.0, 0.0], "");
+    let asked = [5.0, 1.0, 0.0, 1.0, STREAM, 3.0, EPOCH, 4.0, 1.0, 6.0, 8.0];
+    assert!(does(&mut engine, &[15.0, 0.0, 1.0], "", &asked), "resumes there");
 }
 
 #[wasm_bindgen_test]
-async fn an_application_may_close_the_engine_from_within() {
-    let recorder = Recorder::new();
-    let engine = std::rc::Rc::new(engine(&recorder, REFUSED, 1, false));
-    let inner = engine.clone();
-    let on_tell = Closure::<dyn FnMut(String, JsValue)>::new(move |name: String, current: JsValue| {
-        if name == "state" && current == "waiting" {
-            inner.close();
-            inner.connect();
-            inner.close();
-            inner.flush();
-        }
-    });
-    recorder.set_on_tell(on_tell.as_ref());
-    engine.connect();
-    until(&recorder, "state closed").await;
-    recorder.set_on_tell(&JsValue::UNDEFINED);
+fn snapshots_are_lists_of_numbers() {
+    let engine = connected();
+    let numbers: Vec<f64> =
+        js_sys::Array::from(&web::stats(engine.0)).iter().map(|number| number.as_f64().unwrap()).collect();
+    assert_eq!(numbers[..6], [1.0, 0.0, 0.0, 0.0, 0.0, 0.0]);
+    assert_eq!(numbers[6..8], [STREAM, EPOCH]);
+    assert_eq!(numbers.len(), 6 + 17);
 }
 
 #[wasm_bindgen_test]
-fn snapshots_are_plain_lists() {
-    let recorder = Recorder::new();
-    let engine = engine(&recorder, REFUSED, 1, false);
-    let run = subscribe(&engine, "run:1").unwrap();
-    engine.publish("run:1", "m-1", r#"{"type":"publish"}"#.into()).unwrap();
-    let text = |value: JsValue| String::from(js_sys::JSON::stringify(&value).unwrap());
-    assert_eq!(text(engine.position(run)), "[null,0,0,0]");
-    assert!(engine.position(run + 1).is_null());
-    let expected = r#"[[0,0,0,0,0],1,[["run:1",[null,0,0,0],0,0,[0,0,0,0,0,0,0,0,0,0]]]]"#;
-    assert_eq!(text(engine.stats()), expected);
+fn a_client_that_has_ended_does_nothing() {
+    let mut engine = connected();
+    let mut other = connected();
+    web::end(engine.0);
+    assert_eq!(engine.input(&[2.0, 0.0], ""), [0.0]);
+    assert!(web::stats(engine.0).is_undefined());
+    assert!(does(&mut other, &[2.0, 0.0], "", &[13.0]), "the other one flushes");
 }
 
 #[wasm_bindgen_test]
-fn refusals_are_codes() {
-    let engine = engine(&Recorder::new(), REFUSED, 1, false);
-    subscribe(&engine, "run:1").unwrap();
-    assert_eq!(subscribe(&engine, "run:1").unwrap_err(), "already_subscribed");
-    assert_eq!(subscribe(&engine, "a b").unwrap_err(), "invalid_option");
-    assert_eq!(engine.publish("run:1", "", "{}".into()).unwrap_err(), "invalid_argument");
+fn refusals_are_negative_answers() {
+    let mut engine = engine();
+    assert_eq!(subscribe(&mut engine, STREAM), 1.0);
+    assert_eq!(subscribe(&mut engine, STREAM), -1.0);
+    assert_eq!(engine.input(&[9.0, 0.0, 1.0, 100.0], "")[0], 0.0);
+    assert_eq!(engine.input(&[9.0, 0.0, 1.0, 100.0], "")[0], -4.0, "the same publish");
 }

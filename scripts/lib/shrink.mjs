@@ -60,7 +60,50 @@ function trapAtOnce(bytes, used) {
     if (!used.has(name)) program.removeExport(name);
   }
   binaryen.setDebugInfo(true);
-  return program.emitBinary();
+  return forgetPlaces(program);
+}
+
+/** What a panic says, and where it is: nobody reads them any more. */
+const MESSAGES = [
+  "slice index starts at ",
+  " but ends at ",
+  "index out of bounds: the len is ",
+  " but the index is ",
+  "range start index ",
+  "range end index ",
+  " out of range for slice of length ",
+  "insertion index (is ",
+  ") should be <= len (is ",
+  "removal index (is ",
+  ") should be < len (is ",
+  "capacity overflow",
+  "internal error: entered unreachable code: ",
+  "Tried to shrink to a larger capacity",
+];
+
+/** Zeroes the places of panics (`Location`: a file's name and its length, line, column) and their messages. */
+function forgetPlaces(program) {
+  const binary = Buffer.from(program.emitBinary());
+  for (let number = 0; number < program.getNumDataSegments(); number++) {
+    const { offset, data } = program.getDataSegmentInfo(program.getDataSegmentByIndex(number));
+    const bytes = Buffer.from(data);
+    const at = binary.indexOf(bytes);
+    const segment = binary.subarray(at, at + bytes.length);
+    const word = (index) => segment.readUInt32LE(index);
+    for (let index = (4 - (offset % 4)) % 4; index + 16 <= segment.length; index += 4) {
+      const [from, length] = [word(index) - offset, word(index + 4)];
+      const file = bytes.subarray(from, from + length).toString("latin1");
+      if (from < 0 || !/^[\w./-]+\.rs$/.test(file)) continue;
+      segment.fill(0, index, index + 16);
+      segment.fill(0, from, from + length);
+    }
+    for (const message of MESSAGES) {
+      for (let from = segment.indexOf(message); from >= 0; from = segment.indexOf(message)) {
+        segment.fill(0, from, from + message.length);
+      }
+    }
+  }
+  return binary;
 }
 
 /** Says in the glue what wasm-opt has renamed. */

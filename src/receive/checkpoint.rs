@@ -2,7 +2,9 @@
 
 use serde::Serialize;
 
-use crate::wire::{Epoch, MAX_RANGES, Seq, SeqRange, StreamName, digits};
+use crate::wire::{Epoch, Seq, SeqRange, StreamName};
+#[cfg(not(target_arch = "wasm32"))]
+use crate::wire::{MAX_RANGES, digits};
 
 /// How far a consumer had come in one stream.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -45,7 +47,11 @@ impl Checkpoint {
     pub(super) fn remove(&mut self, stream: &StreamName) {
         self.streams.retain(|held| held.stream != *stream);
     }
+}
 
+/// The text of a checkpoint. In the browser the facade writes and reads it.
+#[cfg(not(target_arch = "wasm32"))]
+impl Checkpoint {
     /// As a text to store: a line `stream epoch upto after-upto after-upto …` for each stream. No name has a space.
     pub fn to_text(&self) -> String {
         let mut text = String::new();
@@ -76,6 +82,7 @@ impl Checkpoint {
     }
 }
 
+#[cfg(not(target_arch = "wasm32"))]
 fn parse_line(mut line: &str) -> Option<StreamCheckpoint> {
     let stream = StreamName::new(cut(&mut line, b' ')).ok()?;
     let epoch = Epoch::new(cut(&mut line, b' ')).ok()?;
@@ -89,10 +96,12 @@ fn parse_line(mut line: &str) -> Option<StreamCheckpoint> {
     Some(StreamCheckpoint { stream, epoch, upto, also })
 }
 
+#[cfg(not(target_arch = "wasm32"))]
 fn parse_seq(text: &str) -> Option<Seq> {
     Seq::new(text.parse().ok()?).ok()
 }
 
+#[cfg(not(target_arch = "wasm32"))]
 /// Takes what stands before the ASCII character, and that away; all if it does not occur.
 fn cut<'a>(text: &mut &'a str, at: u8) -> &'a str {
     let whole = *text;
@@ -101,7 +110,7 @@ fn cut<'a>(text: &mut &'a str, at: u8) -> &'a str {
     whole.get(..end).unwrap_or_default()
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(target_arch = "wasm32")))]
 mod tests {
     use super::*;
 

@@ -1,7 +1,7 @@
 //! Settings of a session, with their defaults.
 
 use crate::base::{Backoff, Duration};
-use crate::wire::{ConsumerId, Filter, From, StreamName, Window};
+use crate::wire::{ConsumerId, Filter, From, StreamName, Text, Window};
 
 /// Settings of a session.
 #[derive(Clone, Debug)]
@@ -9,7 +9,7 @@ pub struct Config {
     /// Whose confirmations are tracked.
     pub consumer: ConsumerId,
     /// Name and version of the client, for the server's logs.
-    pub agent: String,
+    pub agent: Text,
     /// Whether the application gives tokens: then one is asked for before each connection.
     pub has_token: bool,
     /// How long to wait between tries to connect. Default: 500 ms, doubling to 30 s, full jitter [AW-RETRY].
@@ -45,7 +45,7 @@ impl Config {
     pub fn new(consumer: ConsumerId) -> Self {
         Self {
             consumer,
-            agent: concat!("ackwire/", env!("CARGO_PKG_VERSION")).into(),
+            agent: agent(),
             has_token: false,
             reconnect: Backoff { base: Duration::from_millis(500), max: Duration::from_secs(30) },
             max_tries: None,
@@ -61,6 +61,17 @@ impl Config {
             max_subscriptions: 100,
         }
     }
+}
+
+#[cfg(not(target_arch = "wasm32"))]
+fn agent() -> Text {
+    concat!("ackwire/", env!("CARGO_PKG_VERSION")).into()
+}
+
+/// The facade knows it.
+#[cfg(target_arch = "wasm32")]
+fn agent() -> Text {
+    Text::GIVEN
 }
 
 /// What an application asks for.

@@ -1,14 +1,14 @@
 //! What was delivered and is not yet settled.
 
 use super::{Head, Outcome};
-use crate::wire::{MAX_ERROR_BYTES, Seq, SeqRange, truncate};
+use crate::wire::{Seq, SeqRange, Text, bounded_error};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Handling {
     Running,
     /// Waits for the server to send it again, or to give it up.
     Failed {
-        error: String,
+        error: Text,
         retry: bool,
     },
 }
@@ -97,7 +97,7 @@ impl Confirmations {
                 Some(Settled::Confirmed { critical })
             }
             Outcome::Failed { error, retry } => {
-                open.handling = Handling::Failed { error: truncate(&error, MAX_ERROR_BYTES).into(), retry };
+                open.handling = Handling::Failed { error: bounded_error(&error), retry };
                 Some(Settled::Failed)
             }
         }
@@ -174,7 +174,18 @@ impl Confirmations {
 
     fn take(&mut self, range: SeqRange, wanted: fn(&Open) -> bool) -> Vec<Open> {
         let within = self.place(range.after())..self.place(range.upto());
-        let taken = self.list.extract_if(within, |open| wanted(open)).collect();
+        let mut taken = Vec::new();
+        // Each that stays moves to the end of those before it that stay.
+        let mut end = within.start;
+        for index in within.clone() {
+            if wanted(&self.list[index]) {
+                taken.push(self.list[index].clone());
+            } else {
+                self.list.swap(end, index);
+                end += 1;
+            }
+        }
+        self.list.drain(end..within.end);
         self.tidy();
         taken
     }

@@ -18,8 +18,13 @@ impl IdHasher {
 
     /// The number that stands for this id within the session.
     pub fn hash(&self, id: &str) -> u64 {
+        self.hash_bytes(id.as_bytes())
+    }
+
+    /// The same for its bytes.
+    pub(crate) fn hash_bytes(&self, id: &[u8]) -> u64 {
         let mut hasher = SipHasher13::new_with_keys(self.keys.0, self.keys.1);
-        hasher.write(id.as_bytes());
+        hasher.write(id);
         hasher.finish()
     }
 }

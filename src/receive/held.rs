@@ -86,6 +86,18 @@ impl<P> Held<P> {
         missing
     }
 
+    /// Of the frames with events.
+    #[cfg(target_arch = "wasm32")]
+    pub fn payloads(&self) -> impl Iterator<Item = P>
+    where
+        P: Copy,
+    {
+        self.frames.iter().filter_map(|frame| match frame.kind {
+            HeldKind::Events { payload, .. } => Some(payload),
+            HeldKind::Lost(_) => None,
+        })
+    }
+
     pub fn clear(&mut self) {
         self.frames.clear();
         self.events = 0;

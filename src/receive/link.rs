@@ -1,9 +1,9 @@
 //! The connection: when to open it, when it is dead, when to try again.
 
 use super::output::Outputs;
-use super::{Config, Notice, SocketId, State, StateReason, Transmit};
+use super::{Config, Notice, Phrase, SocketId, State, StateReason, Transmit, Trouble};
 use crate::base::{Duration, Instant, Rng, sooner};
-use crate::wire::{ClientFrame, CloseCode, Welcome};
+use crate::wire::{ClientFrame, CloseCode, Text, Welcome};
 
 /// A connection that lasted this long counts as good [AW-RETRY].
 const PROVEN_AFTER: Duration = Duration::from_secs(5);
@@ -72,7 +72,7 @@ pub(super) struct Link {
     failures: u32,
     /// Refused tokens in a row, with no `welcome` between.
     refusals: u32,
-    token: Option<String>,
+    token: Option<Text>,
 }
 
 impl Link {
@@ -109,7 +109,7 @@ impl Link {
     }
 
     /// The token for `hello`.
-    pub fn token(&self) -> Option<String> {
+    pub fn token(&self) -> Option<Text> {
         self.token.clone()
     }
 
@@ -127,11 +127,11 @@ impl Link {
     }
 
     pub fn close<P>(&mut self, out: &mut Outputs<P>) {
-        self.close_socket(CloseCode::NORMAL, "", out);
+        self.close_socket(CloseCode::NORMAL, Phrase::Nothing, out);
         self.enter(Phase::Closed, StateReason::Application, None, out);
     }
 
-    pub fn handle_token<P>(&mut self, token: Option<String>, config: &Config, out: &mut Outputs<P>) {
+    pub fn handle_token<P>(&mut self, token: Option<Text>, config: &Config, out: &mut Outputs<P>) {
         self.token = token;
         match &mut self.phase {
             Phase::Token { deadline } => {
@@ -150,7 +150,7 @@ impl Link {
     pub fn handle_token_failed<P>(
         &mut self,
         now: Instant,
-        message: String,
+        message: Text,
         config: &Config,
         rng: &mut Rng,
         out: &mut Outputs<P>,
@@ -163,7 +163,7 @@ impl Link {
             Phase::Up(up) => up.refresh_due = Some(now + REFRESH_AGAIN),
             _ => return,
         }
-        out.notice(Notice::Error { code: "token_failed", message: told, subscription: None });
+        out.notice(Notice::Error { code: Trouble::TokenFailed, message: told, subscription: None });
     }
 
     // --- the network ---
@@ -220,14 +220,14 @@ impl Link {
     pub fn handle_closed<P>(
         &mut self,
         now: Instant,
-        (code, why): (u16, &str),
+        (code, why): (u16, Text),
         config: &Config,
         rng: &mut Rng,
         out: &mut Outputs<P>,
     ) {
-        let closed = StateReason::SocketClosed { code, reason: why.into() };
-        let error = |out: &mut Outputs<P>, code: &'static str| {
-            out.notice(Notice::Error { code, message: why.into(), subscription: None });
+        let closed = StateReason::SocketClosed { code, reason: why.clone() };
+        let error = |out: &mut Outputs<P>, code: Trouble| {
+            out.notice(Notice::Error { code, message: why, subscription: None });
         };
         match CloseCode(code) {
             code if code.is_terminal() => self.enter(Phase::Failed, closed, None, out),
@@ -242,8 +242,8 @@ impl Link {
             CloseCode::TOO_MANY_REQUESTS => self.retry(now, closed, PAUSE, config, rng, out),
             other => {
                 match other {
-                    CloseCode::PROTOCOL_VIOLATION => error(out, "protocol_violation"),
-                    CloseCode::TOO_LARGE => error(out, "frame_too_large"),
+                    CloseCode::PROTOCOL_VIOLATION => error(out, Trouble::ProtocolViolation),
+                    CloseCode::TOO_LARGE => error(out, Trouble::FrameTooLarge),
                     _ => {}
                 }
                 self.retry(now, closed, Duration::ZERO, config, rng, out);
@@ -261,7 +261,7 @@ impl Link {
         rng: &mut Rng,
         out: &mut Outputs<P>,
     ) {
-        self.close_socket(code, reason.as_str(), out);
+        self.close_socket(code, reason.phrase(), out);
         self.retry(now, reason, Duration::ZERO, config, rng, out);
     }
 
@@ -289,7 +289,7 @@ impl Link {
                     return self.abandon(now, CloseCode::NORMAL, StateReason::Silent, config, rng, out);
                 }
                 if up.drain_due.is_some_and(|due| due <= now) {
-                    self.close_socket(CloseCode::NORMAL, "drain", out);
+                    self.close_socket(CloseCode::NORMAL, StateReason::Drain.phrase(), out);
                     return self.try_now(now, StateReason::Drain, config, out);
                 }
                 if up.ping_due() <= now {
@@ -367,9 +367,9 @@ impl Link {
         }
     }
 
-    fn close_socket<P>(&mut self, code: CloseCode, reason: &str, out: &mut Outputs<P>) {
+    fn close_socket<P>(&mut self, code: CloseCode, reason: Phrase, out: &mut Outputs<P>) {
         if let Some(socket) = self.socket() {
-            out.transmits.push_back(Transmit::Close { socket, code: code.0, reason: reason.into() });
+            out.transmits.push_back(Transmit::Close { socket, code: code.0, reason });
         }
     }
 

@@ -15,6 +15,7 @@ mod held;
 mod link;
 mod outbox;
 mod output;
+mod phrase;
 mod requeued;
 mod session;
 mod stats;
@@ -25,13 +26,14 @@ pub use config::{Config, SubscribeOptions};
 pub use hash::IdHasher;
 pub use held::MAX_HELD_FRAMES;
 pub use outbox::MAX_IN_FLIGHT;
-pub use output::{Notice, State, StateReason, Transmit};
+pub use output::{Notice, State, StateReason, Transmit, Trouble};
+pub use phrase::Phrase;
 pub use requeued::MAX_REMEMBERED;
 pub use session::{PublishError, Session, SubscribeError};
 pub use stats::{Counters, Footprint, Positions, Stats, SubscriptionStats};
 pub use subscription::{HELD_WINDOWS, MAX_FAILED_AHEAD};
 
-use crate::wire::Seq;
+use crate::wire::{Seq, Text};
 
 /// A subscription, as its session names it; never used twice.
 pub type SubscriptionId = u32;
@@ -75,7 +77,7 @@ pub enum Outcome {
     /// A handler threw or rejected.
     Failed {
         /// What it said; cut to 1,000 bytes.
-        error: String,
+        error: Text,
         /// Whether another try is wanted.
         retry: bool,
     },

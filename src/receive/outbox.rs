@@ -1,8 +1,8 @@
 //! What the application sends, until the server has answered.
 
-use super::{Notice, SocketId, Transmit, output::Outputs};
+use super::{Notice, Phrase, SocketId, Transmit, output::Outputs};
 use crate::base::{Backoff, Duration, Instant, Rng};
-use crate::wire::{ErrorCode, EventId, Seq, StreamName};
+use crate::wire::{ErrorCode, EventId, Seq, StreamName, Text};
 
 /// Publishes in the order they were given [AW-PUB-1].
 #[derive(Debug)]
@@ -60,7 +60,7 @@ impl<P: Clone> Outbox<P> {
     pub fn pump(&mut self, now: Instant, socket: SocketId, max_bytes: usize, out: &mut Outputs<P>) {
         while let Some(index) = self.entries.iter().position(|entry| entry.bytes > max_bytes) {
             let Entry { id, stream, .. } = self.entries.remove(index);
-            let message = "the message is larger than a frame that the server takes".into();
+            let message = Phrase::MessageTooLarge.into();
             out.notice(Notice::Rejected { id, stream, code: ErrorCode::TooLarge, message });
         }
         let room = self.room();
@@ -89,7 +89,7 @@ impl<P: Clone> Outbox<P> {
         now: Instant,
         (id, stream): (EventId, StreamName),
         code: ErrorCode,
-        message: String,
+        message: Text,
         rng: &mut Rng,
         out: &mut Outputs<P>,
     ) {

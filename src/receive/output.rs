@@ -2,9 +2,9 @@
 
 use std::collections::VecDeque;
 
-use super::{SocketId, SubscriptionId};
+use super::{Phrase, SocketId, SubscriptionId};
 use crate::base::Duration;
-use crate::wire::{ClientFrame, Epoch, ErrorCode, EventId, LostReason, Position, Seq, SeqRange, StreamName};
+use crate::wire::{ClientFrame, Epoch, ErrorCode, EventId, LostReason, Position, Seq, SeqRange, StreamName, Text};
 
 /// What the shell does for the session.
 #[derive(Clone, Debug, PartialEq)]
@@ -36,8 +36,8 @@ pub enum Transmit<P> {
         socket: SocketId,
         /// 1000, or 4400 for a server that broke the protocol.
         code: u16,
-        /// At most 123 bytes.
-        reason: String,
+        /// Which of our words says why.
+        reason: Phrase,
     },
 }
 
@@ -74,7 +74,7 @@ pub enum StateReason {
         /// The close code.
         code: u16,
         /// What the server said.
-        reason: String,
+        reason: Text,
     },
     /// Nothing was heard, a probe included.
     Silent,
@@ -83,7 +83,7 @@ pub enum StateReason {
     /// The token callback failed.
     TokenFailed {
         /// What it said.
-        message: String,
+        message: Text,
     },
     /// The server refused the token three times in a row.
     TokenRefused,
@@ -94,13 +94,32 @@ pub enum StateReason {
     /// The server broke the protocol.
     ServerMisbehaved {
         /// How.
-        detail: String,
+        detail: Text,
     },
     /// A gap stayed although it was asked for.
     GapStuck,
 }
 
 impl StateReason {
+    /// Its place among all of them.
+    pub const fn index(&self) -> u8 {
+        match self {
+            Self::Application => 0,
+            Self::Welcome => 1,
+            Self::Retry => 2,
+            Self::Wake => 3,
+            Self::SocketClosed { .. } => 4,
+            Self::Silent => 5,
+            Self::ConnectTimeout => 6,
+            Self::TokenFailed { .. } => 7,
+            Self::TokenRefused => 8,
+            Self::TriesExhausted => 9,
+            Self::Drain => 10,
+            Self::ServerMisbehaved { .. } => 11,
+            Self::GapStuck => 12,
+        }
+    }
+
     /// A stable name.
     pub const fn as_str(&self) -> &'static str {
         match self {
@@ -117,6 +136,34 @@ impl StateReason {
             Self::Drain => "drain",
             Self::ServerMisbehaved { .. } => "server_misbehaved",
             Self::GapStuck => "gap_stuck",
+        }
+    }
+}
+
+/// What kind of trouble a [`Notice::Error`] tells of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trouble {
+    /// The server answered with this code.
+    Answer(ErrorCode),
+    /// The server broke the protocol.
+    ServerMisbehaved,
+    /// The server says that we broke it.
+    ProtocolViolation,
+    /// A frame of ours was larger than the server takes.
+    FrameTooLarge,
+    /// The application has no token.
+    TokenFailed,
+}
+
+impl Trouble {
+    /// A stable code.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Answer(code) => code.as_str(),
+            Self::ServerMisbehaved => "server_misbehaved",
+            Self::ProtocolViolation => "protocol_violation",
+            Self::FrameTooLarge => "frame_too_large",
+            Self::TokenFailed => "token_failed",
         }
     }
 }
@@ -218,14 +265,14 @@ pub enum Notice<P> {
         /// Why.
         code: ErrorCode,
         /// In words.
-        message: String,
+        message: Text,
     },
     /// A request failed, or a peer misbehaved; what it means for the connection comes as `State`.
     Error {
-        /// A stable code: the server's, or `server_misbehaved`, `frame_too_large`, `token_failed`.
-        code: &'static str,
+        /// What kind of trouble.
+        code: Trouble,
         /// In words.
-        message: String,
+        message: Text,
         /// The subscription concerned.
         subscription: Option<SubscriptionId>,
     },

@@ -2,7 +2,7 @@
 
 use super::confirmations::Handling;
 use super::{Head, Outcome};
-use crate::wire::{MAX_ERROR_BYTES, Seq, SeqRange, truncate};
+use crate::wire::{Seq, SeqRange, bounded_error};
 
 /// Most of them that are remembered; the settled ones go first, and after them nothing new is taken: the server sends
 /// it again.
@@ -69,9 +69,7 @@ impl RequeuedEvents {
         }
         known.handling = match outcome {
             Outcome::Confirmed => None,
-            Outcome::Failed { error, retry } => {
-                Some(Handling::Failed { error: truncate(error, MAX_ERROR_BYTES).into(), retry: *retry })
-            }
+            Outcome::Failed { error, retry } => Some(Handling::Failed { error: bounded_error(error), retry: *retry }),
         };
         Some(known.handling.is_none())
     }

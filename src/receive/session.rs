@@ -8,12 +8,13 @@ use super::outbox::Outbox;
 use super::output::Outputs;
 use super::subscription::{Context, Fault, Subscription, Word};
 use super::{
-    Batch, Config, Footprint, Notice, Outcome, Positions, SocketId, State, StateReason, Stats, SubscribeOptions,
-    SubscriptionId, Transmit,
+    Batch, Config, Footprint, Notice, Outcome, Phrase, Positions, SocketId, State, StateReason, Stats,
+    SubscribeOptions, SubscriptionId, Transmit, Trouble,
 };
 use crate::base::{Duration, Instant, Rng, sooner};
 use crate::wire::{
-    ClientFrame, CloseCode, ErrorCode, EventId, From, Hello, Seq, SeqRange, ServerFrame, StreamName, Welcome,
+    ClientFrame, CloseCode, ErrorCode, EventId, From, GivenStreamRef, Hello, Seq, SeqRange, ServerFrame, StreamName,
+    Text, Welcome,
 };
 
 /// A client, sans-IO. `P` is a handle to what the core never looks into: an `events` frame's events, a publish's text.
@@ -182,13 +183,13 @@ impl<P: Clone> Session<P> {
     }
 
     /// The application's answer to [`Transmit::Token`].
-    pub fn handle_token(&mut self, now: Instant, token: Option<String>) {
+    pub fn handle_token(&mut self, now: Instant, token: Option<Text>) {
         self.link.handle_token(token, &self.config, &mut self.out);
         self.finish(now);
     }
 
     /// The application has no answer to [`Transmit::Token`].
-    pub fn handle_token_failed(&mut self, now: Instant, message: String) {
+    pub fn handle_token_failed(&mut self, now: Instant, message: Text) {
         self.link.handle_token_failed(now, message, &self.config, &mut self.rng, &mut self.out);
         self.finish(now);
     }
@@ -213,7 +214,7 @@ impl<P: Clone> Session<P> {
     }
 
     /// An `events` frame: the hot path.
-    pub fn handle_events(&mut self, now: Instant, socket: SocketId, stream: &str, batch: Batch<'_, P>) {
+    pub fn handle_events(&mut self, now: Instant, socket: SocketId, stream: &GivenStreamRef, batch: Batch<'_, P>) {
         if self.link.up() != Some(socket) {
             self.stats.stale_frames += 1;
             return;
@@ -232,16 +233,18 @@ impl<P: Clone> Session<P> {
         self.link.heard(now, false);
         match (frame, self.link.up()) {
             (ServerFrame::Welcome(welcome), None) if self.link.is_greeting() => self.welcomed(now, socket, &welcome),
-            (ServerFrame::Welcome(_), _) => self.misbehaved(now, "a second `welcome`"),
-            (ServerFrame::Error { code, message, stream }, _) => self.failed(code, message, stream.as_deref()),
-            (_, None) => self.misbehaved(now, "a frame before `welcome`"),
+            (ServerFrame::Welcome(_), _) => self.misbehaved(now, Phrase::SecondWelcome),
+            (ServerFrame::Error { code, message, stream }, _) => {
+                self.failed(code, message, stream.as_ref().map(AsRef::as_ref))
+            }
+            (_, None) => self.misbehaved(now, Phrase::BeforeWelcome),
             (frame, Some(socket)) => self.control(now, socket, frame),
         }
         self.finish(now);
     }
 
     /// A text that is no valid frame.
-    pub fn handle_invalid(&mut self, now: Instant, socket: SocketId, detail: &str) {
+    pub fn handle_invalid(&mut self, now: Instant, socket: SocketId, detail: impl Into<Text>) {
         if self.link.is_current(socket) {
             self.misbehaved(now, detail);
         }
@@ -257,9 +260,9 @@ impl<P: Clone> Session<P> {
     }
 
     /// A socket is closed, or could not be opened (1006).
-    pub fn handle_closed(&mut self, now: Instant, socket: SocketId, code: u16, reason: &str) {
+    pub fn handle_closed(&mut self, now: Instant, socket: SocketId, code: u16, reason: impl Into<Text>) {
         if self.link.is_current(socket) {
-            self.link.handle_closed(now, (code, reason), &self.config, &mut self.rng, &mut self.out);
+            self.link.handle_closed(now, (code, reason.into()), &self.config, &mut self.rng, &mut self.out);
         }
         self.finish(now);
     }
@@ -348,6 +351,12 @@ impl<P: Clone> Session<P> {
         }
     }
 
+    /// How many frames of a stream are held behind a gap.
+    pub fn held_frames(&self, stream: &GivenStreamRef) -> usize {
+        let held = self.subscriptions.iter().find(|held| held.stream().is(stream));
+        held.map_or(0, |held| held.footprint().held_frames)
+    }
+
     // --- inside ---
 
     fn welcomed(&mut self, now: Instant, socket: SocketId, welcome: &Welcome) {
@@ -381,7 +390,7 @@ impl<P: Clone> Session<P> {
                 self.outbox.published(id, stream, seq, duplicate, &mut self.out);
             }
             ServerFrame::Rejected { id, stream, code, message } => {
-                if let (Ok(id), Ok(stream)) = (EventId::new(&id), StreamName::new(&stream)) {
+                if let (Some(id), Some(stream)) = (EventId::given(&id), StreamName::given(&stream)) {
                     self.outbox.rejected(now, (id, stream), code, message, &mut self.rng, &mut self.out);
                 }
             }
@@ -396,25 +405,25 @@ impl<P: Clone> Session<P> {
     }
 
     /// A request failed. A `subscribe` that failed is over: the application decides what becomes of it.
-    fn failed(&mut self, code: ErrorCode, message: String, stream: Option<&str>) {
-        if let Some(index) = self.unanswered.iter().position(|gone| Some(gone.as_str()) == stream) {
+    fn failed(&mut self, code: ErrorCode, message: Text, stream: Option<&GivenStreamRef>) {
+        if let Some(index) = self.unanswered.iter().position(|gone| stream.is_some_and(|stream| gone.is(stream))) {
             self.unanswered.remove(index);
             return;
         }
-        let held = self.subscriptions.iter_mut().find(|held| Some(held.stream().as_str()) == stream);
+        let held = self.subscriptions.iter_mut().find(|held| stream.is_some_and(|stream| held.stream().is(stream)));
         let subscription = held.map(|held| {
             if held.is_asked() {
                 held.go_offline();
             }
             held.id()
         });
-        self.out.notice(Notice::Error { code: code.as_str(), message, subscription });
+        self.out.notice(Notice::Error { code: Trouble::Answer(code), message, subscription });
     }
 
     /// Something of a stream has arrived.
-    fn arrived(&mut self, now: Instant, socket: SocketId, stream: &str, word: Word<'_, P>) {
+    fn arrived(&mut self, now: Instant, socket: SocketId, stream: &GivenStreamRef, word: Word<'_, P>) {
         let mut cx = Context { now, socket, config: &self.config, out: &mut self.out };
-        let handled = match self.subscriptions.iter_mut().find(|held| held.stream().as_str() == stream) {
+        let handled = match self.subscriptions.iter_mut().find(|held| held.stream().is(stream)) {
             Some(held) => held.hear(word, &mut cx),
             None => Ok(false),
         };
@@ -432,10 +441,11 @@ impl<P: Clone> Session<P> {
         }
     }
 
-    fn misbehaved(&mut self, now: Instant, detail: &str) {
-        let (code, message) = ("server_misbehaved", detail.into());
+    fn misbehaved(&mut self, now: Instant, detail: impl Into<Text>) {
+        let detail: Text = detail.into();
+        let (code, message) = (Trouble::ServerMisbehaved, detail.clone());
         self.out.notice(Notice::Error { code, message, subscription: None });
-        self.abandon(now, CloseCode::PROTOCOL_VIOLATION, StateReason::ServerMisbehaved { detail: detail.into() });
+        self.abandon(now, CloseCode::PROTOCOL_VIOLATION, StateReason::ServerMisbehaved { detail });
     }
 
     fn abandon(&mut self, now: Instant, code: CloseCode, reason: StateReason) {
@@ -500,6 +510,29 @@ impl<P: Clone> Session<P> {
             self.flush_asked = false;
             self.out.notice(Notice::Flushed);
         }
+    }
+}
+
+#[cfg(target_arch = "wasm32")]
+impl Session<u32> {
+    /// The facade's numbers that are still in use: of names, and of frames that are held.
+    pub fn handles(&self) -> Vec<u32> {
+        let mut handles: Vec<u32> = self.unanswered.iter().map(|stream| stream.0).collect();
+        handles.extend(self.checkpoint.streams.iter().flat_map(|entry| [entry.stream.0, entry.epoch.0]));
+        self.subscriptions.iter().for_each(|held| held.handles(&mut handles));
+        handles
+    }
+
+    /// Everything that is counted, as the facade reads it (`js/stats.ts`): the fields of [`Stats`] in their order. As
+    /// objects with names they would be 1 KB of the package more.
+    pub fn numbers(&self) -> Vec<f64> {
+        let Stats { connections, unknown_frames, stale_frames, acks, .. } = self.stats;
+        let outbox = self.outbox.len() as u64;
+        let counts = [connections, unknown_frames, stale_frames, acks, self.out.nacks, outbox];
+        let mut numbers = Vec::new();
+        numbers.extend(counts.map(|count| count as f64));
+        self.subscriptions.iter().for_each(|held| held.numbers(&mut numbers));
+        numbers
     }
 }
 

@@ -1,9 +1,7 @@
 //! Counters and positions, as snapshots.
 //!
-//! They leave as lists, in the order of their fields: the facade has the names (`js/stats.ts`). Serialised as objects
-//! they would be 1 KB of the package more. Numbers leave as JavaScript has them.
-
-use serde::{Serialize, Serializer};
+//! In the browser they leave as one list of numbers: the facade has the names (`js/stats.ts`). Serialised as objects they
+//! would be 1 KB of the package more.
 
 use crate::wire::{Epoch, Seq, StreamName};
 
@@ -18,13 +16,6 @@ pub struct Positions {
     pub delivered: Seq,
     /// Everything up to here is confirmed, or accounted for otherwise.
     pub confirmed: Seq,
-}
-
-impl Serialize for Positions {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Self { epoch, received, delivered, confirmed } = self;
-        (epoch.as_deref(), received.as_f64(), delivered.as_f64(), confirmed.as_f64()).serialize(serializer)
-    }
 }
 
 /// What a subscription has seen, since it began.
@@ -52,16 +43,6 @@ pub struct Counters {
     pub resets: u64,
 }
 
-impl Serialize for Counters {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Self { delivered, confirmed, failed, duplicates, suppressed, gaps, repaired, resends, lost, resets } =
-            *self;
-        [delivered, confirmed, failed, duplicates, suppressed, gaps, repaired, resends, lost, resets]
-            .map(|count| count as f64)
-            .serialize(serializer)
-    }
-}
-
 /// A subscription's snapshot.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SubscriptionStats {
@@ -75,13 +56,6 @@ pub struct SubscriptionStats {
     pub held: u32,
     /// What it has seen.
     pub counters: Counters,
-}
-
-impl Serialize for SubscriptionStats {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Self { stream, positions, unsettled, held, counters } = self;
-        (stream.as_str(), positions, unsettled, held, counters).serialize(serializer)
-    }
 }
 
 /// What a subscription keeps besides what its [`SubscriptionStats`] counts, in entries of bounded size.
@@ -116,12 +90,4 @@ pub struct Stats {
     pub outbox: u32,
     /// Each subscription.
     pub subscriptions: Vec<SubscriptionStats>,
-}
-
-impl Serialize for Stats {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Self { connections, unknown_frames, stale_frames, acks, nacks, outbox, subscriptions } = self;
-        let counts = [connections, unknown_frames, stale_frames, acks, nacks].map(|count| *count as f64);
-        (counts, outbox, subscriptions).serialize(serializer)
-    }
 }

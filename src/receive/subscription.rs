@@ -8,7 +8,7 @@ use super::held::{Held, HeldFrame, HeldKind};
 use super::output::Outputs;
 use super::requeued::{Arrival, RequeuedEvents};
 use super::stats::{Counters, Footprint, Positions, SubscriptionStats};
-use super::{Batch, Config, Head, Notice, Outcome, SocketId, SubscribeOptions, SubscriptionId};
+use super::{Batch, Config, Head, Notice, Outcome, Phrase, SocketId, SubscribeOptions, SubscriptionId};
 use crate::base::{Duration, Instant, RangeSet, sooner};
 use crate::wire::{
     Ack, ClientFrame, Confirm, Epoch, From, LostRange, LostReason, MAX_RANGES, Nack, Position, Resend, Seq, SeqRange,
@@ -47,7 +47,7 @@ pub(super) enum Word<'a, P> {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Fault {
     /// The server broke the protocol.
-    Misbehaved(&'static str),
+    Misbehaved(Phrase),
     /// A gap stayed although it was asked for.
     GapStuck,
 }
@@ -184,7 +184,8 @@ impl<P: Clone> Subscription<P> {
         self.report_soon(cx);
         self.feed_start = self.cursor;
         self.tell_passed_gap(false, cx);
-        let renew: Vec<Seq> = self.open.failed().map(|open| open.seq).chain(self.requeued.failed()).collect();
+        let mut renew = self.requeued.failed();
+        renew.extend(self.open.failed().map(|open| open.seq));
         renew.into_iter().for_each(|seq| self.nack(seq, cx));
         if self.fresh > 0 {
             self.ack_soon(cx);
@@ -257,7 +258,7 @@ impl<P: Clone> Subscription<P> {
     }
 
     fn handle_lost(&mut self, lost: LostRange, cx: &mut Context<'_, P>) -> Result<(), Fault> {
-        let range = SeqRange::new(lost.after, lost.upto).ok_or(Fault::Misbehaved("`lost` with an empty range"))?;
+        let range = SeqRange::new(lost.after, lost.upto).ok_or(Fault::Misbehaved(Phrase::EmptyLost))?;
         let before = self.cursor;
         self.feed_start = self.feed_start.max(range.upto());
         if range.after() > self.cursor {
@@ -286,7 +287,7 @@ impl<P: Clone> Subscription<P> {
         let news = batch.heads.len() - fresh;
         let window = self.options.window.events as usize;
         if self.open.len() + news > window && self.open.running_beyond(self.feed_start) + news > window {
-            return Err(Fault::Misbehaved("more events than the window grants [AW-SEND-4]"));
+            return Err(Fault::Misbehaved(Phrase::WindowOverrun));
         }
         for (index, head) in batch.heads[..fresh].iter().enumerate() {
             self.repeat(head, index, batch, cx);
@@ -585,9 +586,11 @@ impl<P: Clone> Subscription<P> {
     /// What is accounted for beyond the settled position, this feed's part and what was known before.
     fn applied_beyond(&self) -> Vec<SeqRange> {
         let mut also = self.open.also(self.cursor, MAX_RANGES);
-        let ahead = SeqRange::new(self.cursor, Seq::MAX).into_iter();
-        let ahead = ahead.flat_map(|beyond| self.ahead.iter().filter_map(move |range| range.intersection(beyond)));
-        also.extend(ahead.take(MAX_RANGES - also.len()));
+        for range in &self.ahead {
+            if also.len() < MAX_RANGES {
+                also.extend(SeqRange::new(range.after().max(self.cursor), range.upto()));
+            }
+        }
         also
     }
 
@@ -621,14 +624,55 @@ impl<P: Clone> Subscription<P> {
     }
 }
 
+#[cfg(target_arch = "wasm32")]
+impl Subscription<u32> {
+    /// The facade's numbers that are still in use.
+    pub fn handles(&self, handles: &mut Vec<u32>) {
+        handles.push(self.options.stream.0);
+        handles.extend(self.epoch.as_ref().map(|epoch| epoch.0));
+        if let From::Position(Position { epoch, .. }) = &self.options.from {
+            handles.push(epoch.0);
+        }
+        handles.extend(self.held.payloads());
+    }
+
+    /// The fields of [`SubscriptionStats`] in their order.
+    pub fn numbers(&self, numbers: &mut Vec<f64>) {
+        let epoch = self.epoch.as_ref().map_or(0, |epoch| epoch.0);
+        let unsettled = self.open.len() + self.requeued.open();
+        let confirmed = self.open.settled(self.cursor);
+        let counters = &self.counters;
+        let counts = [
+            u64::from(self.options.stream.0),
+            epoch.into(),
+            self.heard.get(),
+            self.cursor.get(),
+            confirmed.get(),
+            unsettled as u64,
+            self.held.len() as u64,
+            counters.delivered,
+            counters.confirmed,
+            counters.failed,
+            counters.duplicates,
+            counters.suppressed,
+            counters.gaps,
+            counters.repaired,
+            counters.resends,
+            counters.lost,
+            counters.resets,
+        ];
+        numbers.extend(counts.map(|count| count as f64));
+    }
+}
+
 /// What the rest relies on: events in order, inside the range.
 fn check_batch<P>(batch: &Batch<'_, P>) -> Result<(), Fault> {
     let mut last = batch.after;
     for head in batch.heads {
         if head.seq <= last || head.seq > batch.upto {
-            return Err(Fault::Misbehaved("`events` out of order or outside their range"));
+            return Err(Fault::Misbehaved(Phrase::OutOfOrder));
         }
         last = head.seq;
     }
-    if batch.after > batch.upto { Err(Fault::Misbehaved("`events` with after > upto")) } else { Ok(()) }
+    if batch.after > batch.upto { Err(Fault::Misbehaved(Phrase::AfterBeyondUpto)) } else { Ok(()) }
 }

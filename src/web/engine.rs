@@ -1,144 +1,123 @@
-//! The class that the facade drives.
+//! What the facade calls. `js/shell.ts` is its other half.
 
-use std::rc::Rc;
+use std::cell::RefCell;
 
-use serde::Serialize;
-use uuid::Uuid;
 use wasm_bindgen::prelude::*;
 
-use super::host::{Host, Settings, SubscribeSettings};
-use super::shell::Shell;
-use crate::receive::{Checkpoint, IdHasher, Outcome, PublishError, Session, SubscribeError};
-use crate::wire::{ConsumerId, EventId, Seq, SeqRange, StreamName};
+use super::numbers::Numbers;
+use super::{input, output};
+use crate::base::{Backoff, Instant};
+use crate::receive::{Config, Head, IdHasher, Session};
+use crate::wire::ConsumerId;
 
-/// A random id (a version 4 UUID), for consumers and published events.
-#[wasm_bindgen(js_name = newId)]
-pub fn new_id() -> String {
-    Uuid::new_v4().hyphenated().encode_lower(&mut Uuid::encode_buffer()).to_owned()
+/// A client without its surroundings.
+pub(super) struct Engine {
+    pub session: Session<u32>,
+    pub hasher: IdHasher,
+    /// The heads of the frame at hand; kept to be used again.
+    pub heads: Vec<Head>,
 }
 
-/// A client without its application: the facade hands in calls, and is told through its [`Host`].
-///
-/// What it refuses it throws as a text: an error code of the facade.
+/// Where the facade and the engines meet. There is one thread, and no call leads into another: it is never borrowed twice.
+struct Desk {
+    /// What the facade has written.
+    numbers: Vec<f64>,
+    /// Ids of events that the facade has written.
+    ids: Vec<u8>,
+    /// What the engine has answered.
+    answer: Vec<f64>,
+    /// By the numbers that the facade has for them; nothing for those that have ended.
+    engines: Vec<Option<Box<Engine>>>,
+}
+
+thread_local! {
+    static DESK: RefCell<Desk> = const {
+        RefCell::new(Desk { numbers: Vec::new(), ids: Vec::new(), answer: Vec::new(), engines: Vec::new() })
+    };
+}
+
+/// The memory that the addresses below are of.
 #[wasm_bindgen]
-pub struct Engine {
-    shell: Rc<Shell>,
+pub fn heap() -> JsValue {
+    wasm_bindgen::memory()
 }
 
+/// Makes room for so many numbers; returns where to write them.
 #[wasm_bindgen]
-impl Engine {
-    /// A client that does nothing yet. `checkpoint` is what `keepCheckpoint` was given last.
-    #[wasm_bindgen(constructor)]
-    pub fn new(
-        host: Host,
-        url: String,
-        consumer: &str,
-        settings: &Settings,
-        checkpoint: Option<String>,
-    ) -> Result<Engine, JsValue> {
-        let consumer = ConsumerId::new(consumer).map_err(|_| "invalid_option")?;
-        let checkpoint = checkpoint.as_deref().map(Checkpoint::from_text).unwrap_or_default();
-        let (key0, key1) = Uuid::new_v4().as_u64_pair();
-        let (seed, _) = Uuid::new_v4().as_u64_pair();
-        let session = Session::new(settings.to_config(consumer), checkpoint, seed);
-        Ok(Self { shell: Shell::new(session, host, url, IdHasher::new(key0, key1)) })
-    }
-
-    /// Connects now.
-    pub fn connect(&self) {
-        self.shell.watch_page();
-        self.shell.input(Session::connect);
-    }
-
-    /// Acks what is settled, closes the socket, and lets go of the page.
-    pub fn close(&self) {
-        self.shell.input(Session::close);
-        self.shell.shut_down();
-    }
-
-    /// Acks what is settled now; `flushed` comes when that is sent and every publish is answered.
-    pub fn flush(&self) {
-        self.shell.input(Session::flush);
-    }
-
-    /// Subscribes; returns the subscription's number.
-    pub fn subscribe(&self, settings: &SubscribeSettings) -> Result<u32, JsValue> {
-        let options = settings.to_options().map_err(|_| "invalid_option")?;
-        self.shell.input(|session, now| session.subscribe(now, options)).map_err(|error| {
-            JsValue::from_str(match error {
-                SubscribeError::AlreadySubscribed => "already_subscribed",
-                SubscribeError::TooMany => "too_many_subscriptions",
-            })
-        })
-    }
-
-    /// Ends a subscription.
-    pub fn unsubscribe(&self, subscription: u32) {
-        self.shell.input(|session, now| session.unsubscribe(now, subscription));
-    }
-
-    /// Every event of (after, upto] that runs is confirmed.
-    #[wasm_bindgen(js_name = confirmRun)]
-    pub fn confirm_run(&self, subscription: u32, after: f64, upto: f64) {
-        let range = Seq::from_f64(after).zip(Seq::from_f64(upto)).and_then(|(after, upto)| SeqRange::new(after, upto));
-        if let Some(range) = range {
-            self.shell.input(|session, now| session.settle_run(now, subscription, range));
-        }
-    }
-
-    /// An event is confirmed.
-    pub fn confirm(&self, subscription: u32, seq: f64, attempt: u32) {
-        self.settle(subscription, seq, attempt, Outcome::Confirmed);
-    }
-
-    /// An event failed.
-    pub fn fail(&self, subscription: u32, seq: f64, attempt: u32, error: String, retry: bool) {
-        self.settle(subscription, seq, attempt, Outcome::Failed { error, retry });
-    }
-
-    /// Sends an event: `text` is the finished `publish` frame.
-    pub fn publish(&self, stream: &str, id: &str, text: String) -> Result<(), JsValue> {
-        let stream = StreamName::new(stream).map_err(|_| "invalid_argument")?;
-        let id = EventId::new(id).map_err(|_| "invalid_argument")?;
-        let message = JsValue::from_str(&text);
-        self.shell.input(|session, now| session.publish(now, (id, stream), message, text.len())).map_err(|error| {
-            JsValue::from_str(match error {
-                PublishError::OutboxFull => "outbox_full",
-                PublishError::Duplicate => "invalid_argument",
-                PublishError::TooLarge => "too_large",
-            })
-        })
-    }
-
-    /// The answer to `askToken`.
-    pub fn token(&self, token: String) {
-        self.shell.input(|session, now| session.handle_token(now, Some(token)));
-    }
-
-    /// There is no answer to `askToken`.
-    #[wasm_bindgen(js_name = tokenFailed)]
-    pub fn token_failed(&self, message: String) {
-        self.shell.input(|session, now| session.handle_token_failed(now, message));
-    }
-
-    /// Everything that is counted, as lists.
-    pub fn stats(&self) -> JsValue {
-        snapshot(&self.shell.read(Session::stats))
-    }
-
-    /// The three positions of a subscription, as a list; `null` if there is none.
-    pub fn position(&self, subscription: u32) -> JsValue {
-        snapshot(&self.shell.read(|session| session.position(subscription)))
-    }
-
-    fn settle(&self, subscription: u32, seq: f64, attempt: u32, outcome: Outcome) {
-        if let Some(seq) = Seq::from_f64(seq) {
-            self.shell.input(|session, now| session.settle(now, subscription, seq, attempt, outcome));
-        }
-    }
+pub fn numbers(count: usize) -> *const f64 {
+    DESK.with_borrow_mut(|desk| {
+        desk.numbers.resize(count, 0.0);
+        desk.numbers.as_ptr()
+    })
 }
 
-/// As plain lists, texts and numbers.
-fn snapshot(value: &impl Serialize) -> JsValue {
-    value.serialize(&serde_wasm_bindgen::Serializer::json_compatible()).unwrap_or(JsValue::NULL)
+/// Makes room for at least so many bytes of ids; returns where to write them.
+#[wasm_bindgen]
+pub fn ids(bytes: usize) -> *const u8 {
+    DESK.with_borrow_mut(|desk| {
+        if desk.ids.len() < bytes {
+            desk.ids.resize(bytes, 0);
+        }
+        desk.ids.as_ptr()
+    })
+}
+
+/// A client that does nothing yet; returns its number. To be read: six random numbers of 32 bits, the settings in the order
+/// of the facade's `Settings`, and the checkpoint that was told last.
+#[wasm_bindgen]
+pub fn begin() -> usize {
+    DESK.with_borrow_mut(|desk| {
+        let mut given = Numbers::new(&desk.numbers);
+        let hasher = IdHasher::new(given.bits(), given.bits());
+        let seed = given.bits();
+        let mut config = Config::new(ConsumerId(0));
+        config.reconnect = Backoff { base: given.millis(), max: given.millis() };
+        config.max_tries = Some(given.int()).filter(|&tries| tries > 0);
+        config.connect_timeout = given.millis();
+        config.ack_delay = given.millis();
+        config.reorder_delay = given.millis();
+        config.probe_timeout = given.millis();
+        config.has_token = given.flag();
+        let session = Session::new(config, given.checkpoint(), seed);
+        desk.engines.push(Some(Box::new(Engine { session, hasher, heads: Vec::new() })));
+        desk.engines.len() - 1
+    })
+}
+
+/// Hands in one input, as [`input`] lists them; the first `bytes` ids are those of an `events` frame, a line each. Returns
+/// where to read: how many numbers follow, the answer, and what is to be done, as [`output`] lists it.
+#[wasm_bindgen]
+pub fn hand(engine: usize, bytes: usize) -> *const f64 {
+    DESK.with_borrow_mut(|Desk { numbers, ids, answer, engines }| {
+        answer.clear();
+        answer.resize(2, 0.0);
+        if let Some(Some(engine)) = engines.get_mut(engine) {
+            let mut given = Numbers::new(numbers);
+            let input = given.int();
+            let now = Instant::from_millis(given.next() as u64);
+            input::hand_in(engine, input, now, given, ids.get(..bytes).unwrap_or_default(), answer);
+            output::drain(&mut engine.session, answer);
+        }
+        answer[0] = (answer.len() - 1) as f64;
+        answer.as_ptr()
+    })
+}
+
+/// Everything that is counted, as a list of numbers.
+#[wasm_bindgen]
+pub fn stats(engine: usize) -> JsValue {
+    DESK.with_borrow(|desk| {
+        let counted = desk.engines.get(engine).and_then(Option::as_ref).map(|engine| engine.session.numbers());
+        serde_wasm_bindgen::to_value(&counted).unwrap_or(JsValue::NULL)
+    })
+}
+
+/// The client is over.
+#[wasm_bindgen]
+pub fn end(engine: usize) {
+    DESK.with_borrow_mut(|desk| {
+        if let Some(ended) = desk.engines.get_mut(engine) {
+            *ended = None;
+        }
+    });
 }

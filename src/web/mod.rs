@@ -1,20 +1,17 @@
-//! The browser shell: a WebSocket, one timer, the page's life cycle, and the class that the TypeScript facade drives.
+//! The browser's end in WebAssembly: a [`Session`](crate::receive::Session) and nothing else.
 //!
-//! It owns a [`Session`](crate::receive::Session) and nothing else of the protocol. Each of its callbacks does the same
-//! four things in order: hand one input to the session, let the borrow go, drain the outputs, arm the timer. Only then
-//! is the application called. JSON is parsed by JavaScript; an event's data never comes here.
+//! The facade owns the socket, the timer, the page's events, and every text. JSON is read and written by JavaScript, names
+//! cross as numbers, an event's data never comes here. Each call is the same: one input goes in as a list of numbers
+//! ([`input`]), and what the session then wants done comes out as another ([`output`]), with the time of the next
+//! call. Nothing outside is called meanwhile, so nothing can come back in here.
 
-mod clock;
 mod engine;
-pub mod frame;
-mod host;
-mod page;
-mod shell;
-mod socket;
+mod input;
+mod numbers;
+mod output;
 
 /// Half as large as the default one, and faster.
 #[global_allocator]
 static ALLOCATOR: talc::wasm::WasmDynamicTalc = talc::wasm::new_wasm_dynamic_allocator();
 
-pub use engine::{Engine, new_id};
-pub use host::{Host, Settings, SubscribeSettings};
+pub use engine::{begin, end, hand, heap, ids, numbers, stats};

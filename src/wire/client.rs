@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{ConsumerId, Epoch, EventId, Filter, InvalidName, Position, Seq, SeqRange, StreamName};
+use super::{ConsumerId, Epoch, EventId, Filter, InvalidName, Position, Seq, SeqRange, StreamName, Text};
 
 /// Where a subscription begins [AW-SUB-1].
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -124,10 +124,10 @@ pub struct Hello {
     pub consumer: ConsumerId,
     /// What the application's token callback returned.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub token: Option<String>,
+    pub token: Option<Text>,
     /// Name and version of the client.
     #[serde(default)]
-    pub agent: String,
+    pub agent: Text,
     /// All subscriptions.
     #[serde(default)]
     pub subscriptions: Vec<Subscribe>,
@@ -221,7 +221,7 @@ pub struct Nack {
     /// Which delivery of it.
     pub attempt: u32,
     /// What the handler said, at most [`MAX_ERROR_BYTES`](super::MAX_ERROR_BYTES).
-    pub error: String,
+    pub error: Text,
     /// Whether another try is wanted.
     #[serde(default = "yes", skip_serializing_if = "is_true")]
     pub retry: bool,
@@ -308,7 +308,7 @@ pub enum ClientFrame {
     /// A fresh token [AW-AUTH-2].
     Auth {
         /// The token.
-        token: String,
+        token: Text,
     },
     /// Are you there?
     Ping,

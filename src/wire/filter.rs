@@ -26,10 +26,10 @@ impl Filter {
     }
 }
 
-/// Which events are wanted, as the JSON that the facade wrote: a client hands it on and never looks into it.
+/// Which events are wanted: the facade has it, a client never looks into it.
 #[cfg(target_arch = "wasm32")]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Filter(pub String);
+pub struct Filter;
 
 #[cfg(all(test, not(target_arch = "wasm32")))]
 mod tests {

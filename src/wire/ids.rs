@@ -1,7 +1,12 @@
 //! Names. Each type owns its rules: a value that exists is valid.
+//!
+//! In the browser a name is a number: the facade has the text, has checked it, and gives the same number for the same
+//! text. The core only compares and hands on, which costs nothing so.
 
 use serde::{Deserialize, Serialize};
-use std::{borrow::Borrow, fmt, ops::Deref, sync::Arc};
+use std::fmt;
+#[cfg(not(target_arch = "wasm32"))]
+use std::{borrow::Borrow, ops::Deref, sync::Arc};
 
 /// A name that breaks its rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,6 +23,7 @@ impl fmt::Display for InvalidName {
 
 impl std::error::Error for InvalidName {}
 
+#[cfg(not(target_arch = "wasm32"))]
 macro_rules! name {
     ($(#[$doc:meta])* $name:ident, $max:literal, $accepts:expr, $rule:literal) => {
         $(#[$doc])*
@@ -31,6 +37,16 @@ macro_rules! name {
             /// Checks the rule.
             pub fn new(name: &str) -> Result<Self, InvalidName> {
                 check(name, $max, $accepts, $rule).map(Self)
+            }
+
+            /// As a peer gave it; `None` if it breaks the rule.
+            pub fn given(name: &str) -> Option<Self> {
+                Self::new(name).ok()
+            }
+
+            /// Whether this is the name that a peer gave.
+            pub fn is(&self, given: &str) -> bool {
+                *self.0 == *given
             }
 
             /// The name.
@@ -86,6 +102,56 @@ macro_rules! name {
     };
 }
 
+#[cfg(target_arch = "wasm32")]
+macro_rules! name {
+    ($(#[$doc:meta])* $name:ident, $max:literal, $accepts:expr, $rule:literal) => {
+        $(#[$doc])*
+        ///
+        /// Here the facade's number for it.
+        #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+        pub struct $name(pub u32);
+
+        impl $name {
+            /// As a peer gave it: the facade has checked it.
+            pub fn given(name: &Self) -> Option<Self> {
+                Some(name.clone())
+            }
+
+            /// Whether this is the name that a peer gave.
+            pub fn is(&self, given: &Self) -> bool {
+                self == given
+            }
+        }
+
+        impl AsRef<Self> for $name {
+            fn as_ref(&self) -> &Self {
+                self
+            }
+        }
+    };
+}
+
+/// A stream's name as a peer gave it, unchecked.
+#[cfg(not(target_arch = "wasm32"))]
+pub type GivenStream = String;
+/// An event's id as a peer gave it, unchecked.
+#[cfg(not(target_arch = "wasm32"))]
+pub type GivenId = String;
+/// A stream's name as a peer gave it.
+#[cfg(not(target_arch = "wasm32"))]
+pub type GivenStreamRef = str;
+
+/// A stream's name as a peer gave it; the facade has checked it.
+#[cfg(target_arch = "wasm32")]
+pub type GivenStream = StreamName;
+/// An event's id as a peer gave it; the facade has checked it.
+#[cfg(target_arch = "wasm32")]
+pub type GivenId = EventId;
+/// A stream's name as a peer gave it; the facade has checked it.
+#[cfg(target_arch = "wasm32")]
+pub type GivenStreamRef = StreamName;
+
+#[cfg(not(target_arch = "wasm32"))]
 fn check(name: &str, max: usize, accepts: fn(char) -> bool, rule: &'static str) -> Result<Arc<str>, InvalidName> {
     if !name.is_empty() && name.len() <= max && name.chars().all(accepts) {
         Ok(name.into())
@@ -94,6 +160,7 @@ fn check(name: &str, max: usize, accepts: fn(char) -> bool, rule: &'static str) 
     }
 }
 
+#[cfg(not(target_arch = "wasm32"))]
 fn is_plain(character: char) -> bool {
     character.is_ascii_alphanumeric() || matches!(character, '_' | '.' | ':' | '/' | '-')
 }
@@ -124,7 +191,7 @@ name!(
     "an event type has 1 to 100 bytes of A-Z a-z 0-9 _ . : / -"
 );
 
-#[cfg(test)]
+#[cfg(all(test, not(target_arch = "wasm32")))]
 mod tests {
     use super::*;
 

@@ -11,6 +11,8 @@ mod filter;
 mod ids;
 mod seq;
 mod server;
+mod text;
+#[cfg(not(target_arch = "wasm32"))]
 mod writer;
 
 pub use client::{
@@ -26,9 +28,12 @@ pub use codec::{
 pub use event::Event;
 pub use event::{Meta, Priority};
 pub use filter::Filter;
-pub use ids::{ConsumerId, Epoch, EventId, EventType, InvalidName, StreamName};
+pub use ids::{ConsumerId, Epoch, EventId, EventType, GivenId, GivenStream, GivenStreamRef, InvalidName, StreamName};
 pub use seq::{InvalidSeq, Position, Seq, SeqRange};
 pub use server::{ErrorCode, LostRange, LostReason, ServerFrame, ServerInfo, Subscribed, Welcome};
+pub(crate) use text::bounded_error;
+pub use text::{MAX_ERROR_BYTES, Text, truncate};
+#[cfg(not(target_arch = "wasm32"))]
 pub(crate) use writer::digits;
 
 /// The WebSocket subprotocol of this version [AW-CONN-1].
@@ -36,11 +41,3 @@ pub const SUBPROTOCOL: &str = "ackwire.v1";
 
 /// Most ranges that one `ack` or `resend` names.
 pub const MAX_RANGES: usize = 64;
-
-/// Longest `error` of a `nack`, in bytes; longer ones are cut at a character boundary.
-pub const MAX_ERROR_BYTES: usize = 1_000;
-
-/// `text` cut to at most `max` bytes, at a character boundary.
-pub fn truncate(text: &str, max: usize) -> &str {
-    text.get(..text.floor_char_boundary(max)).unwrap_or_default()
-}

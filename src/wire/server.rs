@@ -3,22 +3,22 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{ConsumerId, Epoch, EventId, Position, Seq, StreamName};
+use super::{ConsumerId, Epoch, EventId, GivenId, GivenStream, Position, Seq, StreamName, Text};
 
 /// Name and version of a server.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ServerInfo {
     /// Its name.
-    pub name: String,
+    pub name: Text,
     /// Its version.
-    pub version: String,
+    pub version: Text,
 }
 
 /// The connection is open to use.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Welcome {
     /// The server's name for this connection, for its logs.
-    pub connection: String,
+    pub connection: Text,
     /// Whose confirmations are tracked.
     pub consumer: ConsumerId,
     /// After how much silence the server pings, in milliseconds.
@@ -136,21 +136,28 @@ impl ErrorCode {
         }
     }
 
+    /// All that this version knows, in their order.
+    const ALL: [ErrorCode; 10] = [
+        ErrorCode::InvalidStream,
+        ErrorCode::InvalidRequest,
+        ErrorCode::Forbidden,
+        ErrorCode::UnknownStream,
+        ErrorCode::UnknownEvent,
+        ErrorCode::TooManySubscriptions,
+        ErrorCode::TooManyRequests,
+        ErrorCode::TooLarge,
+        ErrorCode::StreamEnded,
+        ErrorCode::Unavailable,
+    ];
+
     /// From the wire; what is unknown is [`Other`](Self::Other).
     pub fn parse(code: &str) -> Self {
-        const ALL: [ErrorCode; 10] = [
-            ErrorCode::InvalidStream,
-            ErrorCode::InvalidRequest,
-            ErrorCode::Forbidden,
-            ErrorCode::UnknownStream,
-            ErrorCode::UnknownEvent,
-            ErrorCode::TooManySubscriptions,
-            ErrorCode::TooManyRequests,
-            ErrorCode::TooLarge,
-            ErrorCode::StreamEnded,
-            ErrorCode::Unavailable,
-        ];
-        ALL.into_iter().find(|known| known.as_str() == code).unwrap_or(Self::Other)
+        Self::ALL.into_iter().find(|known| known.as_str() == code).unwrap_or(Self::Other)
+    }
+
+    /// By its place among all; beyond them it is [`Other`](Self::Other).
+    pub fn from_index(index: u32) -> Self {
+        Self::ALL.get(index as usize).copied().unwrap_or(Self::Other)
     }
 
     /// Whether the same request may succeed later [AW-PUB-2].
@@ -196,13 +203,13 @@ pub enum ServerFrame {
     /// A `publish` was refused.
     Rejected {
         /// The event's id, as it was given.
-        id: String,
+        id: GivenId,
         /// The stream, as it was given.
-        stream: String,
+        stream: GivenStream,
         /// Why.
         code: ErrorCode,
         /// In words.
-        message: String,
+        message: Text,
     },
     /// A fresh token was accepted.
     Authenticated {
@@ -215,10 +222,10 @@ pub enum ServerFrame {
         /// Why.
         code: ErrorCode,
         /// In words.
-        message: String,
+        message: Text,
         /// The stream concerned, as it was given.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        stream: Option<String>,
+        stream: Option<GivenStream>,
     },
     /// This server is going away.
     Drain {

@@ -226,7 +226,7 @@ fn told(notice: Notice<Payload>) -> String {
         Notice::Lost { range, reason, .. } => format!("lost ({},{}] {}", range.after(), range.upto(), reason.as_str()),
         Notice::Reset { void, .. } => format!("reset {}/{}", void.epoch, void.seq),
         Notice::Ended { seq, .. } => format!("ended {seq}"),
-        Notice::Error { code, .. } => format!("error {code}"),
+        Notice::Error { code, .. } => format!("error {}", code.as_str()),
         other => format!("{other:?}"),
     }
 }

@@ -327,7 +327,7 @@ impl Tab {
             }
             Notice::State { current: State::Failed, .. } => return Some(Wish::GaveUp),
             Notice::State { .. } | Notice::Gap { .. } | Notice::Repaired { .. } | Notice::Flushed => {}
-            Notice::Error { code, message, .. } => assert_eq!(code, "token_failed", "{message}"),
+            Notice::Error { code, message, .. } => assert_eq!(code.as_str(), "token_failed", "{message}"),
         }
         None
     }

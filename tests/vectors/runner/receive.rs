@@ -316,8 +316,8 @@ impl Run {
             }
             Notice::Rejected { id, code, .. } => json!({ "rejected": id, "code": code }),
             Notice::Error { code, subscription, .. } => match subscription {
-                Some(subscription) => json!({ "error": code, "stream": self.stream(subscription) }),
-                None => json!({ "error": code }),
+                Some(subscription) => json!({ "error": code.as_str(), "stream": self.stream(subscription) }),
+                None => json!({ "error": code.as_str() }),
             },
             Notice::Flushed => json!({ "flushed": true }),
         }
