@@ -63,6 +63,7 @@ timelines! { receive:
     server_overruns_the_window
     server_restart_with_the_same_log
     subscribe_refused
+    subscribe_refused_for_now
     three_refused_tokens_are_terminal
     token_expires_during_resume
     too_many_requests_pauses

@@ -32,7 +32,7 @@ enum Progress {
 pub const MAX_IN_FLIGHT: usize = 32;
 
 /// How long to wait after a refusal that may pass.
-const RETRY: Backoff = Backoff { base: Duration::from_secs(1), max: Duration::from_secs(30) };
+pub(super) const RETRY: Backoff = Backoff { base: Duration::from_secs(1), max: Duration::from_secs(30) };
 
 impl<P: Clone> Outbox<P> {
     pub const fn new() -> Self {

@@ -235,7 +235,7 @@ impl<P: Clone> Session<P> {
             (ServerFrame::Welcome(welcome), None) if self.link.is_greeting() => self.welcomed(now, socket, &welcome),
             (ServerFrame::Welcome(_), _) => self.misbehaved(now, Phrase::SecondWelcome),
             (ServerFrame::Error { code, message, stream }, _) => {
-                self.failed(code, message, stream.as_ref().map(AsRef::as_ref))
+                self.failed(now, code, message, stream.as_ref().map(AsRef::as_ref))
             }
             (_, None) => self.misbehaved(now, Phrase::BeforeWelcome),
             (frame, Some(socket)) => self.control(now, socket, frame),
@@ -290,6 +290,10 @@ impl<P: Clone> Session<P> {
         if let Some(socket) = self.link.up() {
             let mut cx = Context { now, socket, config: &self.config, out: &mut self.out };
             let fault = self.subscriptions.iter_mut().find_map(|held| held.handle_timeout(&mut cx).err());
+            for held in self.subscriptions.iter_mut().filter(|held| held.is_ask_due(now)) {
+                let ask = held.ask(self.checkpoint.get(held.stream()));
+                self.out.frame(socket, ClientFrame::Subscribe(ask));
+            }
             self.fault(now, fault);
         }
         self.finish(now);
@@ -404,19 +408,19 @@ impl<P: Clone> Session<P> {
         }
     }
 
-    /// A request failed. A `subscribe` that failed is over: the application decides what becomes of it.
-    fn failed(&mut self, code: ErrorCode, message: Text, stream: Option<&GivenStreamRef>) {
+    /// A request failed. A `subscribe` that failed for good is over: the application decides what becomes of it.
+    fn failed(&mut self, now: Instant, code: ErrorCode, message: Text, stream: Option<&GivenStreamRef>) {
         if let Some(index) = self.unanswered.iter().position(|gone| stream.is_some_and(|stream| gone.is(stream))) {
             self.unanswered.remove(index);
             return;
         }
         let held = self.subscriptions.iter_mut().find(|held| stream.is_some_and(|stream| held.stream().is(stream)));
-        let subscription = held.map(|held| {
-            if held.is_asked() {
-                held.go_offline();
-            }
-            held.id()
-        });
+        let subscription = held.as_ref().map(|held| held.id());
+        match held {
+            Some(held) if held.is_asked() && code.is_retryable() => return held.ask_later(now, &mut self.rng),
+            Some(held) if held.is_asked() => held.go_offline(),
+            _ => {}
+        }
         self.out.notice(Notice::Error { code: Trouble::Answer(code), message, subscription });
     }
 

@@ -5,11 +5,12 @@ use super::confirmations::{Confirmations, Handling, Open, Repeat, Settled};
 use super::dedupe::DedupeWindow;
 use super::gap::Gap;
 use super::held::{Held, HeldFrame, HeldKind};
+use super::outbox::RETRY;
 use super::output::Outputs;
 use super::requeued::{Arrival, RequeuedEvents};
 use super::stats::{Counters, Footprint, Positions, SubscriptionStats};
 use super::{Batch, Config, Head, Notice, Outcome, Phrase, SocketId, SubscribeOptions, SubscriptionId};
-use crate::base::{Duration, Instant, RangeSet, sooner};
+use crate::base::{Duration, Instant, RangeSet, Rng, sooner};
 use crate::wire::{
     Ack, ClientFrame, Confirm, Epoch, From, LostRange, LostReason, MAX_RANGES, Nack, Position, Resend, Seq, SeqRange,
     StreamName, Subscribe, Subscribed,
@@ -88,6 +89,10 @@ pub(super) struct Subscription<P> {
     told: (Seq, Seq),
     /// Timer: ack what is settled, and tell how far we are.
     ack_due: Option<Instant>,
+    /// Timer: ask once more on this connection. Only while offline.
+    ask_due: Option<Instant>,
+    /// How often in a row it was refused for now.
+    refusals: u32,
     /// Newly settled since the last ack.
     fresh: u32,
     counters: Counters,
@@ -113,6 +118,8 @@ impl<P: Clone> Subscription<P> {
             ended_told: false,
             told: (Seq::ZERO, Seq::ZERO),
             ack_due: None,
+            ask_due: None,
+            refusals: 0,
             fresh: 0,
             counters: Counters::default(),
             options,
@@ -166,11 +173,25 @@ impl<P: Clone> Subscription<P> {
         self.heard = self.cursor;
         self.gap.pause();
         self.ack_due = None;
+        self.ask_due = None;
+    }
+
+    /// The server cannot serve it now: it is to be asked again [AW-SUB-10].
+    pub fn ask_later(&mut self, now: Instant, rng: &mut Rng) {
+        self.go_offline();
+        self.ask_due = Some(now + RETRY.delay(self.refusals, rng));
+        self.refusals += 1;
+    }
+
+    /// Whether the time has come to ask again.
+    pub fn is_ask_due(&self, now: Instant) -> bool {
+        self.ask_due.is_some_and(|due| due <= now)
     }
 
     fn handle_subscribed(&mut self, subscribed: Subscribed, cx: &mut Context<'_, P>) {
         let Subscribed { epoch, after, head, replayed_upto, reset, lost, .. } = subscribed;
         self.phase = Phase::Live;
+        self.refusals = 0;
         let known = self.epoch.replace(epoch.clone());
         match known {
             Some(known) if known == epoch && reset.is_none() => self.resume(after, lost, cx),
@@ -566,10 +587,11 @@ impl<P: Clone> Subscription<P> {
     }
 
     pub fn next_due(&self) -> Option<Instant> {
-        if self.phase != Phase::Live {
-            return None;
+        match self.phase {
+            Phase::Offline => self.ask_due,
+            Phase::Asked => None,
+            Phase::Live => sooner(self.ack_due, self.gap.next_due()),
         }
-        sooner(self.ack_due, self.gap.next_due())
     }
 
     // --- snapshots ---

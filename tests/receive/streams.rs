@@ -1,6 +1,6 @@
 //! Gaps, losses, windows and resumption.
 
-use super::bench::{Bench, stream};
+use super::bench::{Bench, config, stream};
 use ackwire::receive::{MAX_FAILED_AHEAD, SubscribeOptions};
 use ackwire::wire::Window;
 use serde_json::json;
@@ -128,4 +128,27 @@ fn aw_ack_3_an_ack_waits_less_when_nothing_runs() {
     assert_eq!(receive(15, 16, 16), ["ack 16"]);
     assert_eq!(receive(16, 40, 39), [""; 0], "one still runs, and more may settle with it");
     assert_eq!(bench.wait(45), ["ack 39"]);
+}
+
+#[test]
+fn aw_sub_10_what_is_refused_for_now_is_asked_for_again_on_whichever_connection_comes_first() {
+    let refusal = json!({ "type": "error", "code": "unavailable", "message": "the log is away", "stream": "s" });
+    let mut bench = Bench::idle(config(), 1);
+    bench.session.connect(bench.now);
+    bench.up();
+    bench.frame(refusal.clone());
+    assert_eq!(bench.drain(), [""; 0]);
+    assert_eq!(bench.wait(1_000), ["subscribe s"]);
+    assert_eq!(bench.wait(5_000), [""; 0], "once for each refusal");
+    bench.frame(refusal.clone());
+    bench.close(1006);
+    assert_eq!(bench.wait(500), ["open 2", "connecting retry"]);
+    assert_eq!(bench.up(), ["hello of 1", "connected welcome"]);
+    assert_eq!(bench.wait(5_000), [""; 0], "the new connection has asked");
+    // It was live, and asked for anew.
+    assert_eq!(bench.subscribed("e1", 0), ["subscribed e1 after 0"]);
+    bench.frame(refusal);
+    assert_eq!(bench.drain(), ["error unavailable"], "nothing was asked: this is about something else");
+    bench.session.unsubscribe(bench.now, bench.stream);
+    assert_eq!(bench.drain(), ["unsubscribe s"]);
 }
