@@ -1,9 +1,16 @@
 // `npm run load -- connections|slow|deliver|append|soak …`: what a server and a page bear. Each command runs on this machine alone, says
 // how far it is, stops by itself, and ends with a report.
+import { readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { describeMachine } from "../benches/browser/lib/machine.mjs";
+import { toMarkdown } from "../tests/load/redis/report.mjs";
 import { buildPackage, buildServer, ensureBuildTools } from "./build.mjs";
+import { insertMarked } from "./lib/marked.mjs";
+import { root, target } from "./lib/paths.mjs";
 import { run } from "./lib/run.mjs";
-import { Failure, main } from "./lib/step.mjs";
+import { Failure, main, say } from "./lib/step.mjs";
 import { ensureChromium } from "./setup/chromium.mjs";
+import { ensureRedis } from "./setup/redis.mjs";
 
 const commands = {
   /** Many connections at a time and the memory of each: `--connections 10000`, `--subscriptions 0,1,5`, `--heartbeat 25`. */
@@ -17,6 +24,12 @@ const commands = {
   deliver: (args) => native("deliver", args),
   /** Events made durable a second: `--producers 1,10,100,500`, `--batch 1,100`, `--seconds 5`, `--rounds 1`, `--pin`. */
   append: (args) => native("append", args),
+  /**
+   * Several servers on one Redis: `--servers 1,2,3`, `--streams 1,100,10000,100000`, `--batch 1,100`, `--seconds 5`,
+   * `--rate 100`, `--held 5000`, `--fsync always|everysec`. Without options it takes some minutes, and writes its tables into
+   * docs/benchmarks.md.
+   */
+  redis,
   /** The server's memory and a page's over an hour: `--minutes 60`, `--rate 80` events a second, `--report FILE`. */
   soak,
 };
@@ -33,6 +46,17 @@ async function native(name, args) {
   const ACKWIRE_SERVER = await buildServer({ release: true });
   const client = ["run", "--release", "--quiet", "--package", "ackwire-load", "--", name, ...args];
   await run("cargo", client, { env: { ACKWIRE_SERVER } });
+}
+
+async function redis(args) {
+  await ensureRedis();
+  await native("redis", args);
+  if (args.length > 0) return;
+  const report = JSON.parse(await readFile(join(target, "load/redis.json"), "utf8"));
+  const [page, tables] = [join(root, "docs/benchmarks.md"), toMarkdown(report, await describeMachine())];
+  const before = await readFile(page, "utf8");
+  await writeFile(page, insertMarked(before, "Redis benchmark", "npm run load -- redis", tables));
+  say(`The tables are in ${page}`);
 }
 
 async function soak(args) {

@@ -1,20 +1,13 @@
 // The results as tables, between markers of a page that people have written the rest of.
 
+import { insertMarked } from "../../../scripts/lib/marked.mjs";
 import { contestants } from "../contestants/index.mjs";
 import { median } from "../lib/statistics.mjs";
 import { workloads } from "../workloads/index.mjs";
 import { figure } from "./figures.mjs";
 
-const BEGIN = "<!-- browser benchmark: begin; written by `npm run bench` -->";
-const END = "<!-- browser benchmark: end -->";
-
 /** Puts the tables where the markers are; at the end of a page that has none yet. */
-export function insert(page, tables) {
-  const block = `${BEGIN}\n${tables.trim()}\n${END}`;
-  const [from, upto] = [page.indexOf(BEGIN), page.indexOf(END)];
-  if (from < 0 || upto < 0) return `${page.trimEnd()}\n\n${block}\n`;
-  return page.slice(0, from) + block + page.slice(upto + END.length);
-}
+export const insert = (page, tables) => insertMarked(page, "browser benchmark", "npm run bench", tables);
 
 /** Everything that was measured. `plots` maps workloads to pictures, by their paths. */
 export function toMarkdown({ machine, runs, quick, results }, plots) {

@@ -1,5 +1,5 @@
-//! `ackwire-load connections|slow|deliver|append`: what a server bears. It starts the server itself, on this machine alone, says how far
-//! it is, stops by itself, and writes a report. `npm run load -- …` builds both and runs it.
+//! `ackwire-load connections|slow|deliver|append|redis`: what a server bears, or several. It starts them itself, on this
+//! machine alone, says how far it is, stops by itself, and writes a report. `npm run load -- …` builds both and runs it.
 
 mod append;
 mod connections;
@@ -9,8 +9,10 @@ mod deliver;
 mod producer;
 mod progress;
 mod reader;
+mod redis;
 mod server;
 mod slow;
+mod usage;
 
 use clap::{Parser, Subcommand};
 use serde::Serialize;
@@ -44,6 +46,8 @@ enum Command {
     Deliver(deliver::Options),
     /// Events made durable a second, by few and many producers
     Append(append::Options),
+    /// Several servers on one Redis: events a second and their cost, latency, what connections, streams and events take
+    Redis(redis::Options),
 }
 
 #[tokio::main]
@@ -65,6 +69,10 @@ async fn main() -> ExitCode {
         Command::Append(options) => {
             let report = report.unwrap_or_else(|| "target/load/append.json".into());
             append::run(&server, options).await.and_then(|found| write(&found, report))
+        }
+        Command::Redis(options) => {
+            let report = report.unwrap_or_else(|| "target/load/redis.json".into());
+            redis::run(&server, options).await.and_then(|found| write(&found, report))
         }
     };
     match done {

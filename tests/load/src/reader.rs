@@ -10,7 +10,7 @@ use tokio::{
     time::{Duration, Instant, timeout_at},
 };
 
-use crate::{Outcome, consumer::Consumer, progress::Count};
+use crate::{Failure, Outcome, consumer::Consumer, progress::Count};
 
 /// The window that is asked for, which is the SDK's.
 pub const WINDOW: (u32, u32) = (256, 1 << 20);
@@ -40,12 +40,22 @@ impl Counts {
         }
     }
 
-    fn add(&self, events: usize) {
+    /// A frame with so many events has come.
+    pub fn add(&self, events: usize) {
         self.events.add_many(events);
         self.frames.add();
         if self.events.get() >= self.goal.load(Ordering::SeqCst) {
             self.reached.notify_one();
         }
+    }
+
+    /// A reader has failed; the first says why.
+    pub fn fail(&self, error: &Failure) {
+        if self.failed.get() == 0 {
+            eprintln!("  a connection failed: {error}");
+        }
+        self.failed.add();
+        self.reached.notify_one();
     }
 }
 
@@ -77,11 +87,7 @@ pub struct Reader {
 impl Reader {
     pub async fn run(mut self) {
         if let Err(error) = self.read().await {
-            if self.counts.failed.get() == 0 {
-                eprintln!("  a connection failed: {error}");
-            }
-            self.counts.failed.add();
-            self.counts.reached.notify_one();
+            self.counts.fail(&error);
         }
     }
 

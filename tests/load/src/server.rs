@@ -2,19 +2,17 @@
 
 use reqwest::StatusCode;
 use serde_json::Value;
-use std::{fs, path::Path, process::Stdio, time::Duration};
+use std::{path::Path, process::Stdio, time::Duration};
 use tempfile::TempDir;
 use tokio::{
     io::{AsyncBufReadExt, BufReader},
     process::{Child, Command},
 };
 
-use crate::{Outcome, cores};
+use crate::{Outcome, cores, usage};
 
 /// Files that this process and the server's need besides the connections.
 const OTHER_FILES: u64 = 1_200;
-/// In what Linux tells processor time to programs, on every architecture that this runs on.
-const TICKS_PER_SECOND: f64 = 100.0;
 
 /// A server that runs until this is dropped.
 pub struct Server {
@@ -56,12 +54,7 @@ impl Server {
 
     /// The processor time that it has taken so far, in seconds, to a hundredth; `None` where the system does not tell.
     pub fn cpu_seconds(&self) -> Outcome<Option<f64>> {
-        let pid = self.child.id().ok_or("the server has ended")?;
-        let Ok(stat) = fs::read_to_string(format!("/proc/{pid}/stat")) else { return Ok(None) };
-        // The fields after the program's name, which may have spaces: proc(5) counts utime and stime as 14 and 15.
-        let (_, fields) = stat.rsplit_once(')').ok_or("/proc/…/stat without a name")?;
-        let ticks = fields.split_whitespace().skip(11).take(2).map(str::parse::<u64>).sum::<Result<u64, _>>()?;
-        Ok(Some(ticks as f64 / TICKS_PER_SECOND))
+        usage::cpu_seconds(self.child.id().ok_or("the server has ended")?)
     }
 
     /// Its memory that is in RAM, in bytes.
