@@ -67,6 +67,9 @@ const WRONG = {
   ],
   missing: [[applied(1), applied(3)]],
   "lost, expired": [[applied(1), lost("expired"), applied(3)]],
+  "lost, whatever it was": [
+    [applied(1), applied(2), applied(3), { kind: "lost", life: 1, after: 3, upto: 9, reason: "compacted" }],
+  ],
   "lost, failed without having failed": [[applied(1), lost("failed"), applied(3)]],
   "lost, failed though a retry would do": [
     [applied(1), failed(2), lost("failed"), applied(3)],
@@ -115,7 +118,7 @@ test("an outage counts from the last event applied while others wait, and not wh
 });
 
 test("a plan is its seed's alone, has every kind of trouble, and as many cuts and kills as were asked for", () => {
-  const asked = { ms: 60_000, cuts: 30, kills: 3, tabs: 5, producers: 4 };
+  const asked = { ms: 60_000, cuts: 30, kills: 3, tabs: 5, producers: 4, servers: 3 };
   assert.deepEqual(plan({ seed: 1, ...asked }), plan({ seed: 1, ...asked }));
   assert.notDeepEqual(plan({ seed: 1, ...asked }), plan({ seed: 2, ...asked }));
   const kinds = plan({ seed: 1, ...asked }).map(({ kind }) => kind);
@@ -123,6 +126,8 @@ test("a plan is its seed's alone, has every kind of trouble, and as many cuts an
   assert.equal(count("cut"), 30);
   assert.equal(count("kill"), 3);
   assert.deepEqual([...new Set(kinds)].sort(), [
+    "Redis hangs",
+    "Redis killed",
     "clock",
     "cut",
     "frames",

@@ -1,8 +1,9 @@
 // Makes the planned troubles at their times, many at once, none twice in the same place.
 import { TROUBLES } from "./troubles.mjs";
 
-/** Troubles of one place, the server, although their kinds differ. */
-const OF_THE_SERVER = ["kill", "restart", "hang"];
+/** Troubles of one place, a server or the Redis, although their kinds differ. */
+const OF_A_SERVER = ["kill", "restart", "hang"];
+const OF_REDIS = ["Redis killed", "Redis hangs"];
 
 export class Conductor {
   /** kind → {made, …counts}. */
@@ -45,8 +46,7 @@ export class Conductor {
 
   /** Behind the one that is under way in the same place. */
   #queue(trouble, signal) {
-    const { kind, lane = "" } = trouble;
-    const place = OF_THE_SERVER.includes(kind) ? "server" : kind === "cut" ? kind : `${kind} ${lane}`;
+    const place = placeOf(trouble);
     const turn = (this.#queues.get(place) ?? Promise.resolve()).then(() => !signal.aborted && this.#make(trouble));
     this.#queues.set(place, turn);
     return turn;
@@ -62,4 +62,10 @@ export class Conductor {
     for (const [name, count] of Object.entries({ made: 1, ...counts })) sums[name] = (sums[name] ?? 0) + count;
     this.counts[kind] = sums;
   }
+}
+
+function placeOf({ kind, lane = "", server }) {
+  if (OF_A_SERVER.includes(kind)) return `server ${server}`;
+  if (OF_REDIS.includes(kind)) return "Redis";
+  return kind === "cut" ? kind : `${kind} ${lane}`;
 }

@@ -1,7 +1,10 @@
 // Everything at once: real pages and a real server, and between them all the trouble that the seed asks for.
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { chromium } from "playwright-core";
 import { chromiumArgs, findChromium } from "../../../scripts/setup/chromium.mjs";
-import { generator, startProxy, startSite, until } from "../harness/index.mjs";
+import { generator, startProxy, startRedis, startSite, until } from "../harness/index.mjs";
 import { digest } from "../site/digest.js";
 import { PRODUCERS, STREAMS, TABS } from "./cast.mjs";
 import { makeClock } from "./clock.mjs";
@@ -24,19 +27,23 @@ const RATE = 15;
 
 /**
  * Runs `minutes` of trouble with exactly so many `cuts` and `kills`, all from one `seed`, then waits until all is
- * settled and compares. Resolves to the report. What is started ends with `scope` (`after(undo)`). `onProgress(state)`
+ * settled and compares. Several `servers` share a Redis. Resolves to the report. What is started ends with `scope` (`after(undo)`). `onProgress(state)`
  * is called every few seconds.
  */
-export async function runChaos(scope, { seed, minutes, cuts, kills, onProgress = () => {}, signal }) {
+export async function runChaos(
+  scope,
+  { seed, minutes, cuts, kills, servers: count = 1, onProgress = () => {}, signal },
+) {
   const ms = minutes * 60_000;
-  const run = await setUp(scope, seed);
+  const run = await setUp(scope, seed, count);
   const { world, ledger, conductor, tabs, producers, servers } = run;
   const begun = performance.now();
   const producing = producers.map((producer) => producer.run());
   const looking = everyNow(LOOK_MS, () => look(run).catch((error) => ledger.violate("page", error.stack)));
   const atStart = await measure(servers, tabs);
 
-  const left = leaveOut(plan({ seed, ms, cuts, kills, tabs: tabs.length, producers: producers.length }), world);
+  const cast = { tabs: tabs.length, producers: producers.length, servers: count };
+  const left = leaveOut(plan({ seed, ms, cuts, kills, ...cast }), world);
   const limit = AbortSignal.timeout(ms * 1.5 + 30_000);
   const telling = setInterval(() => onProgress(progress(run, begun, ms)), 5_000);
   await conductor.play(left.troubles, signal ? AbortSignal.any([signal, limit]) : limit);
@@ -59,10 +66,10 @@ export async function runChaos(scope, { seed, minutes, cuts, kills, onProgress =
   return { seed, troubledMs, ms: performance.now() - begun, memory, leftOut: left.why, ...results(run) };
 }
 
-async function setUp(scope, seed) {
-  const { folder, disk, why: noDisk } = mountDisk(scope);
-  const { env, clock, why: noClock } = makeClock(scope);
-  const servers = new Servers(folder, env);
+async function setUp(scope, seed, count) {
+  const place = count > 1 ? await sharedPlace(scope) : ownPlace(scope);
+  const { folder, env, redis, disk, clock, missing } = place;
+  const servers = new Servers(folder, env, { count, log: redis?.url });
   scope.after(() => servers.stop());
   await servers.start();
   const site = await startSite(scope);
@@ -84,19 +91,39 @@ async function setUp(scope, seed) {
     return new Producer({ name: `p${index}`, stream, url, seed: seed + index + 1, rate: RATE }, ledger);
   });
   const random = generator(seed + 1_000);
-  const missing = { "full disk": noDisk, clock: noClock };
-  const world = { servers, disk, clock, lanes, tabs, random, pause, missing };
+  const world = { servers, redis, disk, clock, lanes, tabs, random, pause, missing };
   const conductor = new Conductor(world, () => performance.now());
   return { world, ledger, conductor, outages: new Outages(), tabs, producers, servers };
 }
 
-/** The troubles that this machine can make, and why not the others. */
-function leaveOut(troubles, { disk, missing }) {
+/** Where one server has its file. */
+function ownPlace(scope) {
+  const { folder, disk, why: noDisk } = mountDisk(scope);
+  const { env, clock, why: noClock } = makeClock(scope);
+  const onlyPages = noClock && `${noClock}; the pages' clocks jumped all the same`;
+  const missing = { "full disk": noDisk, clock: onlyPages };
+  return { folder, env, disk, clock, missing };
+}
+
+/** Where several servers meet. */
+async function sharedPlace(scope) {
+  const redis = await startRedis(scope);
+  const folder = mkdtempSync(join(tmpdir(), "ackwire-chaos-"));
+  scope.after(() => rmSync(folder, { recursive: true, force: true }));
+  const missing = {
+    "full disk": "servers on a Redis have none",
+    clock: "servers on a Redis must have theirs right; the pages' clocks jumped all the same",
+  };
+  return { folder, env: {}, redis, missing };
+}
+
+/** The troubles that can be made here, and why not the others. */
+function leaveOut(troubles, { disk, redis, missing }) {
+  const isLeftOut = ({ kind }) => (kind === "full disk" && !disk) || (kind.startsWith("Redis") && !redis);
   const why = Object.entries(missing).filter(([, why]) => why !== undefined);
-  if (why.some(([kind]) => kind === "clock")) missing.clock += "; the pages' clocks jumped all the same";
   return {
-    troubles: disk ? troubles : troubles.filter(({ kind }) => kind !== "full disk"),
-    why: why.map(([kind]) => `${kind}: ${missing[kind]}`),
+    troubles: troubles.filter((trouble) => !isLeftOut(trouble)),
+    why: why.map(([kind, why]) => `${kind}: ${why}`),
   };
 }
 
@@ -192,12 +219,12 @@ function progress({ ledger, conductor, servers }, begun, ms) {
     applied,
     cuts: made("cut"),
     kills: made("kill"),
-    active: [...(servers.isUp ? [] : ["server down"]), ...conductor.active],
+    active: [...(servers.isUp ? [] : [servers.count > 1 ? "all servers down" : "server down"]), ...conductor.active],
     violations: Object.values(ledger.broken).reduce((sum, count) => sum + count, 0),
   };
 }
 
-function results({ ledger, conductor, outages, tabs, producers }) {
+function results({ ledger, conductor, outages, tabs, producers, servers }) {
   const over = (list, value) => list.reduce((sum, item) => sum + value(item), 0);
   const counted = (name) => over(tabs, (tab) => tab.counted[name]);
   const { longest } = outages;
@@ -205,6 +232,7 @@ function results({ ledger, conductor, outages, tabs, producers }) {
     tabs: tabs.length,
     streams: STREAMS.length,
     producers: producers.length,
+    servers: servers.count,
     in: ledger.in,
     requests: over(producers, ({ requests }) => requests),
     repeats: over(producers, ({ repeats }) => repeats),

@@ -40,7 +40,10 @@ export class Ledger {
     if (entry.seq !== undefined && entry.seq !== seq) {
       this.violate("answered", `${stream}: ${id} is at ${entry.seq}, then at ${seq}`);
     }
-    if (entry.seq === undefined) this.in += 1;
+    if (entry.seq === undefined) {
+      this.in += 1;
+      for (const view of this.views) if (view.stream === stream) view.expect(seq);
+    }
     entry.seq = seq;
     books.head = Math.max(books.head, seq);
   }

@@ -13,17 +13,19 @@ const PER_MINUTE = {
   hang: 1.5,
   restart: 1,
   "full disk": 1,
+  "Redis killed": 1,
+  "Redis hangs": 1,
 };
 
 const SECOND = 1_000;
 const DAY = 86_400 * SECOND;
 
-/** What a trouble is, besides its kind; times in milliseconds, `lane` and `tab` as a number to count round with. */
+/** What a trouble is, besides its kind; times in milliseconds, `lane`, `tab` and `server` as a number to count round with. */
 const DETAILS = {
   cut: ({ lane, pick }) => ({ lane: lane(), how: pick(["reset", "end"]) }),
-  kill: ({ between, chance }) => ({ forMs: chance(0.3) ? 0 : between(0, 1_500) }),
-  hang: ({ between }) => ({ forMs: between(300, 3_000) }),
-  restart: ({ between }) => ({ forMs: between(0, 500) }),
+  kill: ({ server, between, chance }) => ({ server: server(), forMs: chance(0.3) ? 0 : between(0, 1_500) }),
+  hang: ({ server, between }) => ({ server: server(), forMs: between(300, 3_000) }),
+  restart: ({ server, between }) => ({ server: server(), forMs: between(0, 500) }),
   stall: ({ lane, pick, between }) => ({
     lane: lane(),
     directions: pick([["up"], ["down"], ["up", "down"]]),
@@ -42,15 +44,18 @@ const DETAILS = {
     ms: pick([-1, 1]) * (chance(0.3) ? between(1 * DAY, 400 * DAY) : between(1 * SECOND, 7_200 * SECOND)),
   }),
   "full disk": ({ between }) => ({ forMs: between(500, 3_000) }),
+  "Redis killed": ({ between }) => ({ forMs: between(0, 1_500) }),
+  "Redis hangs": ({ between }) => ({ forMs: between(300, 3_000) }),
 };
 
 /**
  * The troubles of a run of `ms` milliseconds, in order: `{at, kind, …}`. `cuts` and `kills` are made exactly. The first
  * moments are quiet, so that there is something to break.
  */
-export function plan({ seed, ms, cuts, kills, tabs, producers }) {
+export function plan({ seed, ms, cuts, kills, tabs, producers, servers = 1 }) {
   const random = generator(seed);
   const tab = () => random.below(tabs);
+  const server = () => random.below(servers);
   // Pages' connections come first, producers' after them. Most trouble is the pages'.
   const lane = () => (random.chance(0.8) ? tab() : tabs + random.below(producers));
   const counts = { cut: cuts, kill: kills };
@@ -62,7 +67,7 @@ export function plan({ seed, ms, cuts, kills, tabs, producers }) {
     for (let index = 0; index < count; index++) {
       // One in each part of the run: evenly, and yet at any moment.
       const at = quiet + ((index + random.next()) * (ms - quiet)) / count;
-      troubles.push({ at, kind, ...DETAILS[kind]({ ...random, lane, tab }) });
+      troubles.push({ at, kind, ...DETAILS[kind]({ ...random, lane, tab, server }) });
     }
   }
   return troubles.sort((one, other) => one.at - other.at);

@@ -23,7 +23,7 @@ export function reportText(report) {
   const count = Object.values(broken).reduce((sum, count) => sum + count, 0);
   return [
     `Seed ${report.seed}: ${clockTime(report.troubledMs / 1000)} of trouble, settled after ${clockTime(report.ms / 1000)}; ` +
-      `${report.tabs} tabs, ${report.streams} streams, ${report.producers} producers`,
+      `${report.tabs} tabs, ${report.streams} streams, ${report.producers} producers, ${report.servers} servers`,
     row(
       "events in",
       number(report.in),

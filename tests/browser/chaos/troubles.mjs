@@ -16,11 +16,23 @@ export const TROUBLES = {
     return { [how === "end" ? "by goodbye" : "by reset"]: 1, connections: chosen.cut(how) };
   },
 
-  kill: ({ servers }, { forMs }) => servers.replace("SIGKILL", forMs),
+  kill: ({ servers }, { server, forMs }) => servers.replace(server, "SIGKILL", forMs),
 
-  restart: ({ servers }, { forMs }) => servers.replace("SIGTERM", forMs),
+  restart: ({ servers }, { server, forMs }) => servers.replace(server, "SIGTERM", forMs),
 
-  hang: ({ servers }, { forMs }) => servers.hang(forMs),
+  hang: ({ servers }, { server, forMs }) => servers.hang(server, forMs),
+
+  "Redis killed": async ({ redis, pause }, { forMs }) => {
+    await redis.kill();
+    await pause(forMs);
+    await redis.start();
+  },
+
+  "Redis hangs": async ({ redis, pause }, { forMs }) => {
+    redis.signal("SIGSTOP");
+    await pause(forMs);
+    redis.signal("SIGCONT");
+  },
 
   stall: async ({ lanes, pause }, { lane, directions, forMs }) => {
     lanes[lane].stall(...directions);

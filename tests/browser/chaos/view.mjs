@@ -26,7 +26,10 @@ export class View {
   #handed = new Map();
   #handedUpto = 0;
   #ids = new Map();
-  #checkedUpto = 0;
+  /** Seqs that the log holds, as far as anybody was told; they may be far apart. */
+  #expected = new Set();
+  /** Those of them that the server does not count as settled yet. */
+  #unsettled = new Set();
 
   constructor({ tab, stream, fails, commits }, accuse) {
     this.tab = tab;
@@ -44,12 +47,20 @@ export class View {
     else this.#accuse(entry.kind, entry.message ?? "");
   }
 
+  /** The log holds this event. */
+  expect(seq) {
+    if (this.#expected.has(seq)) return;
+    this.#expected.add(seq);
+    this.#unsettled.add(seq);
+  }
+
   /** The server says that everything up to here is settled, and what the page did before that has been taken. */
   confirmed(position) {
-    for (let seq = this.#checkedUpto + 1; seq <= position; seq++) {
+    for (const seq of this.#unsettled) {
+      if (seq > position) continue;
+      this.#unsettled.delete(seq);
       if (!this.#done.has(seq) && !this.#mayDie(seq)) this.#accuse("confirmed", `${seq} counts, and was not applied`);
     }
-    this.#checkedUpto = Math.max(this.#checkedUpto, position);
   }
 
   /** Compares everything with the log. */
@@ -74,6 +85,7 @@ export class View {
   }
 
   #hand({ seq, id, attempt }) {
+    this.expect(seq);
     const before = this.#handed.get(seq);
     if (before === undefined) {
       if (seq <= this.#handedUpto) this.#accuse("order", `${id} at ${seq} after ${this.#handedUpto}`);
@@ -109,14 +121,14 @@ export class View {
   }
 
   #lose({ after, upto, reason }) {
-    for (let seq = after + 1; seq <= upto; seq++) {
-      if (reason === "failed" && this.#mayDie(seq)) {
-        this.dead.add(seq);
-        continue;
-      }
-      this.lost += 1;
-      this.#accuse("lost", `${seq} (${reason})`);
-    }
+    const inside = [...this.#expected].filter((seq) => after < seq && seq <= upto);
+    const dead = reason === "failed" ? inside.filter(this.#mayDie) : [];
+    for (const seq of dead) this.dead.add(seq);
+    const lost = inside.filter((seq) => !dead.includes(seq));
+    // Nobody knows what it was: that it is lost was said all the same.
+    if (inside.length === 0) lost.push(`(${after}, ${upto}]`);
+    this.lost += lost.length;
+    for (const what of lost) this.#accuse("lost", `${what} (${reason})`);
   }
 
   #mayDie = (seq) => this.#poison.has(seq) && !this.#done.has(seq);
