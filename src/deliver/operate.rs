@@ -1,6 +1,7 @@
 //! What is done to single events from outside of a connection: by an operator, a producer, or the consumer's own code
 //! over another way than its connection.
 
+use serde::{Deserialize, Serialize};
 use std::fmt;
 
 use super::Notice;
@@ -15,7 +16,7 @@ use crate::wire::{Event, Seq, SeqRange};
 pub const MAX_REQUEUED: usize = 64;
 
 /// Why nothing was done. Nothing has changed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum NotDone {
     /// The event was not sent to this consumer: it is unknown to it.
     UnknownEvent,
@@ -47,6 +48,7 @@ impl Feed {
         let seq = event.seq;
         let single = SeqRange::single(seq).ok_or(NotDone::UnknownEvent)?;
         let tracker = &mut self.tracker;
+        tracker.recall(now, event);
         // The page has the event and may still be at it: it goes on taking its room in the window until the page says so
         // itself, or until it has had as much time as for any other.
         let mut with_page = false;
@@ -82,6 +84,7 @@ impl Feed {
     /// given up with `retry: false` or without retries left.
     pub fn fail_event(&mut self, now: Instant, event: &Event, error: &str, retry: bool) -> Result<(), NotDone> {
         let seq = event.seq;
+        self.tracker.recall(now, event);
         let Some(record) = self.tracker.open.get(&seq) else {
             let is_known = self.tracker.settled.contains(seq) && !self.tracker.skipped.contains(seq);
             return Err(if is_known { NotDone::Settled } else { NotDone::UnknownEvent });
@@ -120,6 +123,15 @@ impl Tracker {
     pub(super) fn requeued_unsettled(&self) -> impl Iterator<Item = Seq> {
         let open = self.open.iter().filter(|(_, record)| record.is_requeued());
         open.filter(|(_, record)| matches!(record.phase, Phase::Unsettled { .. })).map(|(seq, _)| *seq)
+    }
+
+    /// What was sent before this was read from what was saved, and is not settled, has its record again.
+    fn recall(&mut self, now: Instant, event: &Event) {
+        if let Some(single) = SeqRange::single(event.seq).filter(|_| self.awaited.contains(event.seq)) {
+            self.awaited.remove(single);
+            let record = Record::new(now, event.id.clone(), event.priority, Terms::of(event));
+            self.open.entry(event.seq).or_insert(record);
+        }
     }
 
     fn requeue(&mut self, now: Instant, event: &Event) -> Result<(), NotDone> {

@@ -115,6 +115,20 @@ fn an_event_is_confirmed_from_outside_once() {
 }
 
 #[test]
+fn what_was_sent_before_a_restart_is_confirmed_and_failed_from_outside() {
+    let mut bench = Bench::new(3);
+    bench.subscribe(From::Start);
+    bench.restart();
+    assert_eq!(bench.feed.confirm(bench.now, &event(1)), Ok(true));
+    assert_eq!(bench.feed.confirm(bench.now, &event(1)), Ok(false));
+    assert_eq!(bench.feed.fail_event(bench.now, &event(2), "the disk is full", false), Ok(()));
+    assert_eq!((bench.state(1), bench.state(2), bench.state(3)), (State::Confirmed, State::Dead, State::Sent));
+    assert_eq!(bench.subscribe(From::Resume), ["subscribed after 1", "lost (1,2] failed", "events (2,3] 3"]);
+    assert_eq!(bench.feed.tracker().counters().sent, 3, "each once");
+    assert_eq!(bench.feed.confirm(bench.now, &event(9)), Err(NotDone::UnknownEvent));
+}
+
+#[test]
 fn an_event_is_failed_from_outside() {
     let mut bench = Bench::new(2);
     bench.subscribe(From::Start);
