@@ -108,6 +108,9 @@ impl App {
         if let Err(error) = self.hub.save().await {
             tracing::error!(%error, "what became of the last events was not saved; clients repeat it");
         }
+        if let Err(error) = self.hub.leave().await {
+            tracing::warn!(%error, "other servers were not told; they find out by themselves");
+        }
     }
 }
 

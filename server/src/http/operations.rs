@@ -128,6 +128,9 @@ impl From<OperationError> for ApiError {
             OperationError::Open(OpenError::TooMany(_)) => {
                 (StatusCode::SERVICE_UNAVAILABLE, ErrorCode::TooManyRequests.as_str())
             }
+            OperationError::Open(OpenError::Superseded) => {
+                (StatusCode::SERVICE_UNAVAILABLE, ErrorCode::Unavailable.as_str())
+            }
             OperationError::Open(OpenError::Log(error)) => return error.into(),
         };
         Self { status, code, message: error.to_string() }

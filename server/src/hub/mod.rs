@@ -2,6 +2,13 @@
 //!
 //! A [`Slot`] is one (stream, consumer) in memory. The hub loads it when a connection subscribes, saves it a moment after
 //! it has changed, and lets it go once it is saved and nobody is connected.
+//!
+//! Where several servers share a log, a consumer is one server's at a time. Before a slot is loaded its consumer is taken
+//! ([`Owners`](crate::log::Owners)): for a connection from whoever has it, who hands it over; for what is done from outside
+//! only if nobody has it, otherwise whoever has it is asked to do it. The slots are loaded and saved under that taking, a
+//! [`Tenure`], which ends when the last of them has left the memory and nobody is connected, or when somebody else has
+//! taken the consumer: then the slots are saved once more and let go. Events and acks know nothing of all this: whose slot
+//! is lost has no owner any more, as if a newer connection of the same server had it.
 
 mod depths;
 mod operations;
@@ -9,10 +16,12 @@ mod retry;
 mod saver;
 mod seats;
 mod slot;
+mod tenure;
 mod tracked;
 mod troubles;
 mod views;
 mod waiting;
+mod words;
 
 pub use depths::Depths;
 pub use operations::OperationError;
@@ -39,10 +48,11 @@ use tokio::sync::{Notify, watch};
 
 use crate::{
     limits::Limits,
-    log::{ConsumerKey, Log, LogError},
+    log::{ConsumerKey, Fence, Log, LogError, Purpose, Save},
     monitor::Monitor,
 };
 use seats::Seats;
+use tenure::{Owned, Tenure, Tenures};
 use waiting::Waiters;
 
 type Key = (StreamName, ConsumerKey);
@@ -55,6 +65,7 @@ pub struct Hub {
     slots: Mutex<HashMap<Key, Arc<Slot>>>,
     max_feeds: usize,
     seats: Seats,
+    tenures: Tenures,
     waiters: Waiters,
     retry: OnceLock<RetryCallback>,
     /// Slots that have changed since they were saved, each once, and all of them in `slots`.
@@ -62,14 +73,15 @@ pub struct Hub {
     is_dirty: Notify,
     draining: watch::Sender<Option<Duration>>,
     monitor: Arc<Monitor>,
-    /// Starts the task that saves, once there is something to save: a hub can be made outside of a runtime.
-    saver: Once,
+    /// Starts the tasks once there is something to do: a hub can be made outside of a runtime.
+    tasks: Once,
 }
 
 impl Hub {
     /// A hub over a log. It saves what changes from a task of its own, which ends with it.
     pub fn new(log: Arc<dyn Log>, monitor: Arc<Monitor>, config: Config, limits: &Limits) -> Arc<Self> {
         Arc::new(Self {
+            tenures: Tenures::new(log.owners()),
             log,
             config,
             slots: Mutex::default(),
@@ -81,7 +93,7 @@ impl Hub {
             is_dirty: Notify::new(),
             draining: watch::channel(None).0,
             monitor,
-            saver: Once::new(),
+            tasks: Once::new(),
         })
     }
 
@@ -145,14 +157,36 @@ impl Hub {
     }
 
     /// The slot of a stream and a consumer, in memory from now on for as long as somebody holds it, and where the stream
-    /// stands. A stream that does not exist is created empty.
+    /// stands. A stream that does not exist is created empty. Fails if another server has the consumer.
     pub async fn open(
         self: &Arc<Self>,
         stream: &StreamName,
         key: &ConsumerKey,
     ) -> Result<(Arc<Slot>, Tail), OpenError> {
-        self.saver.call_once(|| drop(tokio::spawn(saver::run(Arc::downgrade(self)))));
-        let slot = self.slot(stream, key)?;
+        match self.own(key, Purpose::Operation, None).await? {
+            Owned::Here(tenure) => self.open_under(stream, key, tenure).await,
+            Owned::Elsewhere(_) => Err(OpenError::Superseded),
+        }
+    }
+
+    /// The same for a connection, which takes the consumer from whoever has it [AW-CONN-5].
+    pub(crate) async fn open_for(
+        self: &Arc<Self>,
+        stream: &StreamName,
+        seat: &Seat,
+    ) -> Result<(Arc<Slot>, Tail), OpenError> {
+        let tenure = seat.tenure().await?;
+        self.open_under(stream, seat.key(), tenure).await
+    }
+
+    async fn open_under(
+        self: &Arc<Self>,
+        stream: &StreamName,
+        key: &ConsumerKey,
+        tenure: Option<Arc<Tenure>>,
+    ) -> Result<(Arc<Slot>, Tail), OpenError> {
+        self.start();
+        let slot = self.slot(stream, key, tenure)?;
         // However this ends, and whether anybody uses the slot then: being saved is what lets it leave the memory.
         let _queued = slot.queue_on_drop();
         let tail = tail(self.log.tail(stream).await?);
@@ -166,13 +200,67 @@ impl Hub {
         saver::save(self).await
     }
 
-    fn slot(self: &Arc<Self>, stream: &StreamName, key: &ConsumerKey) -> Result<Arc<Slot>, OpenError> {
+    /// Keeps what became of consumers. The answer is whose was refused, because another server has them by now.
+    async fn keep(&self, saves: Vec<Save>) -> Result<Vec<(ConsumerKey, Fence)>, LogError> {
+        let Some(owners) = self.tenures.owners() else {
+            let texts = saves.into_iter().map(|save| (save.stream, save.consumer, save.state));
+            return self.log.save_consumers(texts.collect()).await.map(|()| Vec::new());
+        };
+        let refused = owners.save(saves).await?;
+        for (key, fence) in &refused {
+            if let Some(tenure) = self.tenures.current(key).filter(|tenure| tenure.fence() == *fence) {
+                tenure.reconsider().await?;
+            }
+        }
+        Ok(refused)
+    }
+
+    fn slot(
+        self: &Arc<Self>,
+        stream: &StreamName,
+        key: &ConsumerKey,
+        tenure: Option<Arc<Tenure>>,
+    ) -> Result<Arc<Slot>, OpenError> {
         let name = (stream.clone(), key.clone());
         let mut slots = lock(&self.slots);
+        if let Some(slot) = slots.get(&name).filter(|slot| slot.is_under(tenure.as_ref())) {
+            return Ok(slot.clone());
+        }
         if slots.len() >= self.max_feeds && !slots.contains_key(&name) {
             return Err(OpenError::TooMany(self.max_feeds));
         }
-        Ok(slots.entry(name).or_insert_with(|| Arc::new(Slot::new(self, stream, key))).clone())
+        let slot = Arc::new(Slot::new(self, stream, key, tenure.clone()));
+        let out_of_date = slots.insert(name, slot.clone());
+        drop(slots);
+        // Not while the map is locked: it may be the last that has its consumer.
+        drop(out_of_date);
+        if let Some(tenure) = tenure {
+            tenure.add(&slot);
+            // Whoever loses it takes the slots out of the memory that it has by then.
+            if tenure.is_lost() {
+                self.remove(&slot);
+                return Err(OpenError::Superseded);
+            }
+        }
+        Ok(slot)
+    }
+
+    /// Takes a slot out of the memory.
+    fn remove(&self, slot: &Arc<Slot>) {
+        let name = (slot.stream().clone(), slot.key().clone());
+        let mut slots = lock(&self.slots);
+        if slots.get(&name).is_some_and(|current| Arc::ptr_eq(current, slot)) {
+            slots.remove(&name);
+        }
+    }
+
+    fn start(self: &Arc<Self>) {
+        self.tasks.call_once(|| {
+            tokio::spawn(saver::run(Arc::downgrade(self)));
+            if let Some(words) = self.tenures.owners().and_then(|owners| owners.words()) {
+                tokio::spawn(words::run(Arc::downgrade(self), words));
+            }
+        });
     }
 
     fn mark_dirty(&self, slot: Arc<Slot>) {
@@ -187,6 +275,9 @@ pub enum OpenError {
     /// So many are there already.
     #[error("this server has {0} subscriptions in memory (--max-feeds): try again later")]
     TooMany(usize),
+    /// Another server has the consumer.
+    #[error("another server has taken this consumer meanwhile: try again")]
+    Superseded,
     /// The log could not be read.
     #[error(transparent)]
     Log(#[from] LogError),

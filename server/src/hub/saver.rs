@@ -3,7 +3,7 @@
 use std::sync::{Arc, Weak};
 use tokio::time::{Duration, sleep};
 
-use super::{Hub, Slot, lock, to_text};
+use super::{Hub, Slot, lock};
 use crate::log::LogError;
 
 /// How long changes gather: what a crash may make the server forget of confirmations. The client repeats them
@@ -34,14 +34,13 @@ pub(super) async fn run(hub: Weak<Hub>) {
 
 pub(super) async fn save(hub: &Hub) -> Result<(), LogError> {
     let changed = std::mem::take(&mut *lock(&hub.dirty));
-    let texts = changed.iter().filter_map(|slot| {
+    let saves = changed.iter().filter_map(|slot| {
         slot.unqueue();
-        let saved = slot.look(|tracker, _| tracker.saved())?;
-        Some((slot.stream().clone(), slot.key().clone(), to_text(&saved)))
+        slot.to_save()
     });
-    let texts: Vec<_> = texts.collect();
-    if !texts.is_empty()
-        && let Err(error) = hub.log.save_consumers(texts).await
+    let saves: Vec<_> = saves.collect();
+    if !saves.is_empty()
+        && let Err(error) = hub.keep(saves).await
     {
         changed.iter().for_each(Slot::queue);
         return Err(error);
@@ -49,7 +48,8 @@ pub(super) async fn save(hub: &Hub) -> Result<(), LogError> {
     let mut slots = lock(&hub.slots);
     for slot in changed {
         let name = (slot.stream().clone(), slot.key().clone());
-        if !slot.is_idle() {
+        // What another server has is out of the memory already.
+        if !slot.is_idle() || slot.is_lost() {
             continue;
         }
         // The map's and this one: nobody else is about to use it. Whoever is, looks at it only for a moment.

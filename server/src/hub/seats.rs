@@ -8,9 +8,12 @@ use std::{
         atomic::{AtomicU64, Ordering},
     },
 };
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{Notify, OnceCell, OwnedSemaphorePermit, Semaphore};
 
-use super::lock;
+use super::{
+    lock,
+    tenure::{Tenure, take_for},
+};
 use crate::{
     clock,
     limits::Limits,
@@ -25,6 +28,8 @@ pub enum Order {
     Stay,
     /// A newer connection of the consumer has the seat [AW-CONN-5].
     Replaced,
+    /// Close, and come back: what is known of the consumer has to be read anew.
+    Return,
     /// Break off without a word.
     Cut,
 }
@@ -41,7 +46,7 @@ pub struct Seats {
 }
 
 /// From the seats to one connection.
-struct Orders {
+pub(super) struct Orders {
     last: Mutex<Order>,
     given: Notify,
 }
@@ -52,7 +57,16 @@ impl Orders {
         self.given.notify_one();
     }
 
-    fn last(&self) -> Order {
+    /// The same, unless it was told something already.
+    pub(super) fn tell(&self, order: Order) {
+        let mut last = lock(&self.last);
+        if *last == Order::Stay {
+            *last = order;
+            self.given.notify_one();
+        }
+    }
+
+    pub(super) fn last(&self) -> Order {
         *lock(&self.last)
     }
 }
@@ -78,10 +92,12 @@ pub struct Place {
 
 /// A consumer's seat, given back on drop.
 pub struct Seat {
-    seats: Arc<super::Hub>,
-    key: ConsumerKey,
+    pub(super) seats: Arc<super::Hub>,
+    pub(super) key: ConsumerKey,
     id: u64,
-    orders: Arc<Orders>,
+    pub(super) orders: Arc<Orders>,
+    /// The consumer, once it is taken; `None` if no other server could have it.
+    pub(super) tenure: Option<Arc<OnceCell<Arc<Tenure>>>>,
 }
 
 impl Seats {
@@ -133,7 +149,8 @@ impl Seats {
 }
 
 impl Seat {
-    /// Takes the consumer's seat. Who had it is told, and from this moment is not listened to any more.
+    /// Takes the consumer's seat. Who had it is told, and from this moment is not listened to any more; on another server,
+    /// from when the consumer is taken from it, which is begun here. Must be called inside a tokio runtime.
     pub fn take(hub: &Arc<super::Hub>, key: ConsumerKey) -> Self {
         let seats = &hub.seats;
         let id = seats.next.fetch_add(1, Ordering::Relaxed);
@@ -141,7 +158,16 @@ impl Seat {
         if let Some((_, older)) = lock(&seats.taken).insert(key.clone(), (id, orders.clone())) {
             older.give(Order::Replaced);
         }
-        Self { seats: hub.clone(), key, id, orders }
+        let tenure = hub.tenures.owners().map(|_| Arc::default());
+        if let Some(tenure) = tenure.clone() {
+            let (hub, key, orders) = (hub.clone(), key.clone(), orders.clone());
+            tokio::spawn(async move {
+                if let Err(error) = take_for(&hub, &key, &orders, &tenure).await {
+                    tracing::debug!(%error, "the consumer is taken with its first subscription");
+                }
+            });
+        }
+        Self { seats: hub.clone(), key, id, orders, tenure }
     }
 
     /// The connection's number, unique in this life of the server.

@@ -5,19 +5,21 @@ use ackwire::{
     wire::StreamName,
 };
 use std::sync::{
-    Arc, Mutex, Weak,
+    Arc, Mutex, MutexGuard, Weak,
     atomic::{AtomicBool, Ordering},
 };
 use tokio::sync::OnceCell;
 
-use super::{Hub, lock, parse};
-use crate::log::{Bell, ConsumerKey, Log, LogError};
+use super::{Hub, OpenError, lock, parse, tenure::Tenure, to_text};
+use crate::log::{Bell, ConsumerKey, Loaded, Log, LogError, Save};
 
 /// A feed, who owns it, and whether it is to be saved.
 pub struct Slot {
     hub: Weak<Hub>,
     stream: StreamName,
     key: ConsumerKey,
+    /// Under which this server has the consumer; `None` if no other server could have it.
+    tenure: Option<Arc<Tenure>>,
     state: OnceCell<Mutex<State>>,
     /// Whether it waits to be saved.
     is_queued: AtomicBool,
@@ -25,6 +27,8 @@ pub struct Slot {
 
 struct State {
     feed: Feed,
+    /// How often it was looked at to be saved.
+    version: u64,
     /// The connection that is attached; an older one changes nothing any more [AW-CONN-5].
     owner: Option<Owner>,
 }
@@ -42,19 +46,30 @@ impl State {
 }
 
 impl Slot {
-    pub(super) fn new(hub: &Arc<Hub>, stream: &StreamName, key: &ConsumerKey) -> Self {
-        let (stream, key) = (stream.clone(), key.clone());
-        Self { hub: Arc::downgrade(hub), stream, key, state: OnceCell::new(), is_queued: AtomicBool::new(false) }
+    pub(super) fn new(hub: &Arc<Hub>, stream: &StreamName, key: &ConsumerKey, tenure: Option<Arc<Tenure>>) -> Self {
+        let (hub, stream, key) = (Arc::downgrade(hub), stream.clone(), key.clone());
+        Self { hub, stream, key, tenure, state: OnceCell::new(), is_queued: AtomicBool::new(false) }
     }
 
-    pub(super) async fn load(&self, log: &Arc<dyn Log>, tail: &Tail, config: Config) -> Result<(), LogError> {
+    pub(super) async fn load(&self, log: &Arc<dyn Log>, tail: &Tail, config: Config) -> Result<(), OpenError> {
         let load = async || {
-            let saved = log.load_consumer(&self.stream, &self.key).await?;
+            let saved = self.read(log).await?;
             let tracker = saved.and_then(|text| parse(&text)).unwrap_or_else(|| Tracker::new(tail.epoch.clone()));
             let feed = Feed::new(self.stream.clone(), tracker, config, rand::random());
-            Ok(Mutex::new(State { feed, owner: None }))
+            Ok(Mutex::new(State { feed, version: 0, owner: None }))
         };
         self.state.get_or_try_init(load).await.map(|_| ())
+    }
+
+    async fn read(&self, log: &Arc<dyn Log>) -> Result<Option<String>, OpenError> {
+        let Some(tenure) = &self.tenure else { return Ok(log.load_consumer(&self.stream, &self.key).await?) };
+        match tenure.owners().load(&self.stream, &self.key, tenure.fence()).await? {
+            Loaded::Current(saved) => Ok(saved),
+            Loaded::Superseded => {
+                tenure.reconsider().await?;
+                Err(OpenError::Superseded)
+            }
+        }
     }
 
     /// Takes the feed over for a connection and changes it. The bell rings when something is done to it from outside.
@@ -64,7 +79,12 @@ impl Slot {
         bell: Arc<dyn Bell>,
         change: impl FnOnce(&mut Feed) -> T,
     ) -> Option<T> {
-        lock(self.state.get()?).owner = Some(Owner { connection, bell });
+        let mut state = lock(self.state.get()?);
+        if self.is_lost() {
+            return None;
+        }
+        state.owner = Some(Owner { connection, bell });
+        drop(state);
         self.with(connection, change)
     }
 
@@ -93,6 +113,9 @@ impl Slot {
     /// Changes the feed from outside of its connection, which takes what the feed has to say about it.
     pub(super) fn operate<T>(self: &Arc<Self>, change: impl FnOnce(&mut Feed) -> T) -> Option<T> {
         let mut state = lock(self.state.get()?);
+        if self.is_lost() {
+            return None;
+        }
         let changed = change(&mut state.feed);
         state.feed.take_dirty();
         let unheard: Vec<Notice> = match &state.owner {
@@ -118,6 +141,49 @@ impl Slot {
         }
         // Being saved is also what lets it leave the memory.
         self.queue();
+    }
+
+    /// What is to be saved now; `None` before it is loaded, and once another server has the consumer.
+    pub(crate) fn to_save(&self) -> Option<Save> {
+        let state = lock(self.state.get()?);
+        (!self.is_lost()).then(|| self.describe(state))
+    }
+
+    fn describe(&self, mut state: MutexGuard<'_, State>) -> Save {
+        state.version += 1;
+        let (saved, version, is_connected) = (state.feed.tracker().saved(), state.version, state.feed.is_attached());
+        drop(state);
+        let (stream, consumer, state) = (self.stream.clone(), self.key.clone(), to_text(&saved));
+        let fence = self.tenure.as_ref().map(|tenure| tenure.fence()).unwrap_or_default();
+        Save { stream, consumer, state, fence, version, is_connected }
+    }
+
+    /// Saves what became of the events now; `false` if another server has the consumer by now.
+    pub(crate) async fn save(&self) -> Result<bool, LogError> {
+        let (Some(save), Some(hub)) = (self.to_save(), self.hub.upgrade()) else { return Ok(false) };
+        Ok(hub.keep(vec![save]).await?.is_empty())
+    }
+
+    /// Another server has the consumer. The connection changes nothing any more; the answer is what it is to be handed.
+    pub(super) fn part(&self) -> Option<Save> {
+        let mut state = lock(self.state.get()?);
+        state.owner = None;
+        state.feed.detach();
+        Some(self.describe(state))
+    }
+
+    /// Whether another server has the consumer: what is here is out of date.
+    pub(super) fn is_lost(&self) -> bool {
+        self.tenure.as_ref().is_some_and(|tenure| tenure.is_lost())
+    }
+
+    /// Whether it is here under this tenure.
+    pub(super) fn is_under(&self, tenure: Option<&Arc<Tenure>>) -> bool {
+        match (&self.tenure, tenure) {
+            (Some(own), Some(tenure)) => Arc::ptr_eq(own, tenure),
+            (None, None) => true,
+            _ => false,
+        }
     }
 
     /// Looks at what became of the events; `None` before it is loaded.

@@ -128,7 +128,7 @@ impl Hub {
         self.each(stream, ConsumerView::new).await
     }
 
-    /// Those in memory as they are now, the others as they were saved.
+    /// Those in memory as they are now, the others as they were saved, here or by another server.
     pub(super) async fn each<T>(
         &self,
         stream: &StreamName,
@@ -136,10 +136,16 @@ impl Hub {
     ) -> Result<Vec<T>, LogError> {
         let saved = self.log.consumers(stream).await?;
         let live: Vec<Arc<Slot>> = lock(&self.slots).values().filter(|slot| slot.stream() == stream).cloned().collect();
+        let mut elsewhere = Vec::new();
+        if let Some(owners) = self.tenures.owners() {
+            let keys: Vec<ConsumerKey> = saved.iter().map(|(key, _)| key.clone()).collect();
+            elsewhere = owners.connected(stream, &keys).await?;
+        }
         let mut views = BTreeMap::new();
-        for (key, text) in saved {
+        for (place, (key, text)) in saved.into_iter().enumerate() {
             if let Some(tracker) = parse(&text) {
-                views.insert(key.clone(), view(&key, &tracker, false));
+                let is_connected = elsewhere.get(place).copied().unwrap_or_default();
+                views.insert(key.clone(), view(&key, &tracker, is_connected));
             }
         }
         for slot in live {

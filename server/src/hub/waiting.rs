@@ -14,7 +14,10 @@ use std::{
 use tokio::sync::{Notify, Semaphore};
 
 use super::{DeliveryView, Hub, Selection, lock};
-use crate::log::LogError;
+use crate::log::{EXPECTED_FOR, LogError};
+
+/// How long somebody waits at the most for what another server has saved and could not tell.
+const LOOK_AGAIN: Duration = Duration::from_secs(EXPECTED_FOR.as_secs() / 2);
 
 /// Whose confirmation is waited for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -81,6 +84,12 @@ impl Waiters {
             notify.notify_waiters();
         }
     }
+
+    /// The same of every event of a stream: another server has saved what became of them.
+    pub(super) fn wake_all(&self, stream: &StreamName) {
+        let waiting = lock(&self.by_event);
+        waiting.iter().filter(|((of, _), _)| of == stream).for_each(|(_, (notify, _))| notify.notify_waiters());
+    }
 }
 
 /// A place among those who wait for an event, given back on drop.
@@ -120,7 +129,7 @@ impl Hub {
     ///
     /// `selection` says whose confirmations count at all.
     pub async fn wait(
-        &self,
+        self: &Arc<Self>,
         stream: &StreamName,
         event: &Event,
         awaited: &Awaited,
@@ -131,16 +140,22 @@ impl Hub {
         let place = Place::take(&self.waiters, stream, event.seq);
         let mut draining = self.draining();
         let mut over = pin!(tokio::time::sleep(within));
+        self.start();
         loop {
             let mut moved = pin!(place.notify.notified());
-            // From here on nothing is missed.
+            // From here on nothing is missed,
             moved.as_mut().enable();
+            if let Some(owners) = self.tenures.owners() {
+                // and nothing of what other servers save, unless they cannot be heard.
+                owners.expect(stream).await?;
+            }
             let deliveries = self.selected(stream, event, selection).await?;
             if let Some(outcome) = judge(awaited, deliveries) {
                 return Ok(outcome);
             }
             tokio::select! {
                 () = moved => {}
+                () = tokio::time::sleep(LOOK_AGAIN), if self.tenures.owners().is_some() => {}
                 () = &mut over => return Ok(Outcome::Timeout),
                 _ = draining.wait_for(Option::is_some) => return Ok(Outcome::Timeout),
             }

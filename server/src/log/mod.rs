@@ -6,6 +6,7 @@
 
 mod error;
 mod memory;
+mod owners;
 mod redis;
 mod retention;
 mod sqlite;
@@ -13,6 +14,7 @@ mod watch;
 
 pub use error::LogError;
 pub use memory::MemoryLog;
+pub use owners::{EXPECTED_FOR, Fence, Loaded, Owners, Purpose, Reply, Save, ServerId, Taken, Word};
 pub use redis::{RedisLog, RedisSettings, RedisUrl, RedisUrlError};
 pub use retention::Retention;
 pub use sqlite::{OpenError, SqliteLog};
@@ -85,6 +87,11 @@ pub trait Log: Send + Sync + 'static {
 
     /// Whether the log can be read and written now.
     async fn check(&self) -> Result<(), LogError>;
+
+    /// How the servers that share this log agree on who tracks a consumer; `None` if only one server has it.
+    fn owners(&self) -> Option<Arc<dyn Owners>> {
+        None
+    }
 }
 
 /// An event before it has its place.
@@ -230,7 +237,7 @@ impl Page {
 }
 
 /// Whose confirmations are tracked. Two users who chose the same name are two consumers.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct ConsumerKey {
     /// The token's `sub`; `None` without tokens.
     pub subject: Option<String>,

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::Monitor;
 use crate::{
     alerts::{Kind, Sighting},
-    log::{Appended, Bell, ConsumerKey, Log, LogError, NewEvent, Page, PageLimit, Tail, Watch},
+    log::{Appended, Bell, ConsumerKey, Log, LogError, NewEvent, Owners, Page, PageLimit, Tail, Watch},
 };
 
 /// How far back, in events, a run's `agent_started` is looked for when its `agent_completed` comes unexpectedly; what
@@ -141,5 +141,9 @@ impl Log for WatchedLog {
 
     async fn check(&self) -> Result<(), LogError> {
         self.log.check().await
+    }
+
+    fn owners(&self) -> Option<Arc<dyn Owners>> {
+        self.log.owners()
     }
 }

@@ -14,9 +14,9 @@ use tokio::time::{Duration, sleep};
 
 use crate::{
     clock,
-    hub::RetryCallback,
+    hub::{RetryCallback, Slot},
     limits::{JOBS_PER_SUBSCRIPTION, MAX_ASKED_RETRIES},
-    log::{self, ConsumerKey, Log, LogError, NewEvent, PageLimit},
+    log::{self, Log, LogError, NewEvent, PageLimit},
 };
 
 /// How long a log that failed is left alone.
@@ -104,15 +104,20 @@ impl Jobs {
     }
 
     /// Saves what became of the events, however often it takes: the feed says nothing until then.
-    pub fn save(&self, subscription: SubscriptionId, key: ConsumerKey, id: u64, text: String) {
-        let log = self.log.clone();
+    pub fn save(&self, subscription: SubscriptionId, slot: Arc<Slot>, id: u64) {
         let save = async move {
-            let stream = subscription.stream.clone();
-            while let Err(error) = log.save_consumers(vec![(stream.clone(), key.clone(), text.clone())]).await {
-                tracing::warn!(%stream, %error, "what became of events was not saved; it is tried again");
-                sleep(LOOK_AGAIN).await;
+            loop {
+                match slot.save().await {
+                    Ok(true) => return Done::Saved { subscription, id },
+                    // Another server has the consumer, and this connection is about to be told so.
+                    Ok(false) => pending().await,
+                    Err(error) => {
+                        let stream = &subscription.stream;
+                        tracing::warn!(%stream, %error, "what became of events was not saved; it is tried again");
+                        sleep(LOOK_AGAIN).await;
+                    }
+                }
             }
-            Done::Saved { subscription, id }
         };
         self.running.push(save.boxed());
     }

@@ -35,6 +35,9 @@ use crate::{
     trouble::TroubleMaker,
 };
 
+/// How long timers of feeds wait, each time, while this server may have lost their consumers to another one.
+const OUT_OF_TOUCH: Duration = Duration::from_millis(250);
+
 /// How a connection ends.
 enum End {
     /// With a close frame.
@@ -181,6 +184,10 @@ impl Session {
         match order {
             Order::Stay => {}
             Order::Replaced => self.connection.handle_replaced(),
+            Order::Return => {
+                let reason = "another server has taken the consumer meanwhile: connect again";
+                self.end = Some(End::Close(CloseCode(1012), reason.into()));
+            }
             Order::Cut => self.end = Some(End::Break),
         }
     }
@@ -195,9 +202,15 @@ impl Session {
     fn handle_timeout(&mut self) {
         let now = clock::now();
         self.connection.handle_timeout(now);
+        let is_in_touch = self.app.hub.is_in_touch();
         for subscription in self.subscriptions.values_mut() {
             if subscription.due.is_some_and(|due| due <= now) {
-                subscription.input(|feed| feed.handle_timeout(now));
+                if is_in_touch {
+                    subscription.input(|feed| feed.handle_timeout(now));
+                } else {
+                    // Another server may have the consumer, and its timers.
+                    subscription.due = Some(now + OUT_OF_TOUCH);
+                }
             }
         }
         if let Some(guest) = &mut self.guest {
@@ -304,12 +317,14 @@ impl Session {
         let bell = SubscriptionBell::new(&self.signals, id.clone());
         // Before the tail is read, so that no move is missed.
         let watch = self.app.log.watch(&stream, bell.clone());
-        let (slot, tail) = match self.app.hub.open(&stream, guest.seat.key()).await {
+        let (slot, tail) = match self.app.hub.open_for(&stream, &guest.seat).await {
             Ok(opened) => opened,
+            // The connection is about to be closed.
+            Err(OpenError::Superseded) if guest.seat.order() != Order::Stay => return,
             Err(error) => {
                 let code = match error {
                     OpenError::TooMany(_) => ErrorCode::TooManyRequests,
-                    OpenError::Log(_) => ErrorCode::Unavailable,
+                    OpenError::Superseded | OpenError::Log(_) => ErrorCode::Unavailable,
                 };
                 return self.refuse(&stream, code, error.to_string());
             }
@@ -466,7 +481,7 @@ impl Session {
                         None => break Some(request),
                     }
                 };
-                let save = feed.poll_save().map(|id| (id, feed.tracker().saved()));
+                let save = feed.poll_save();
                 notices.extend(std::iter::from_fn(|| feed.poll_notice()));
                 let room = running.room_for_retries();
                 let retries: Vec<_> = std::iter::from_fn(|| feed.poll_retry()).take(room).collect();
@@ -476,13 +491,8 @@ impl Session {
             subscription.is_stirred = !outgoing.takes_events() || running.room_for_retries() == 0;
             let (save, read, due, retries) = polled.unwrap_or_default();
             subscription.due = due;
-            if let Some((id, saved)) = save {
-                running.save(
-                    subscription.id.clone(),
-                    subscription.slot().key().clone(),
-                    id,
-                    crate::hub::to_text(&saved),
-                );
+            if let Some(id) = save {
+                running.save(subscription.id.clone(), subscription.slot().clone(), id);
             }
             if let Some(request) = read {
                 running.read(subscription.id.clone(), request);

@@ -41,7 +41,7 @@ impl Subscription {
         self.input(|feed| tail.into_iter().for_each(|tail| feed.handle_tail(now, crate::hub::tail(tail))));
     }
 
-    pub fn slot(&self) -> &Slot {
+    pub fn slot(&self) -> &Arc<Slot> {
         &self.slot
     }
 }

@@ -3,6 +3,7 @@
 
 pub mod client;
 pub mod disk;
+pub mod fleet;
 pub mod gate;
 pub mod program;
 pub mod raw;

@@ -24,9 +24,7 @@ impl Partition {
 
     /// The one that a stream belongs to.
     pub(super) fn of(stream: &StreamName) -> Self {
-        let mut hasher = SipHasher13::new();
-        hasher.write(stream.as_str().as_bytes());
-        Self((hasher.finish() % PARTITIONS as u64) as usize)
+        Self(share(stream.as_str(), PARTITIONS))
     }
 
     /// The hash of what is known of it; also the name of its channel.
@@ -61,6 +59,47 @@ impl Partition {
     }
 }
 
+/// A share of the consumers, whoever's they are: who has them is kept together. There are fewer than partitions, because a
+/// server says so often in each of them that it is in touch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct House(usize);
+
+/// How many houses there are, each in the partition of its number.
+const HOUSES: usize = 64;
+
+impl House {
+    pub(super) fn all() -> impl Iterator<Item = Self> {
+        (0..HOUSES).map(Self)
+    }
+
+    /// The one that a consumer of this name in Redis belongs to.
+    pub(super) fn of(who: &str) -> Self {
+        Self(share(who, HOUSES))
+    }
+
+    /// The hash of who has which consumer.
+    pub(super) fn owners(self) -> String {
+        Partition(self.0).prefix() + "owners"
+    }
+
+    /// The sorted set of until when each server is in touch.
+    pub(super) fn servers(self) -> String {
+        Partition(self.0).prefix() + "servers"
+    }
+}
+
+/// The channel on which a server is told what concerns it alone.
+pub(super) fn letters(server: &str) -> String {
+    format!("{}:letters:{server}", Partition(share(server, PARTITIONS)).key())
+}
+
+/// One of so many shares, always the same.
+fn share(name: &str, of: usize) -> usize {
+    let mut hasher = SipHasher13::new();
+    hasher.write(name.as_bytes());
+    (hasher.finish() % of as u64) as usize
+}
+
 /// A stream's hash of what is known of it.
 pub(super) fn meta(stream: &StreamName) -> String {
     of_stream("meta", stream)
@@ -79,6 +118,11 @@ pub(super) fn ids(stream: &StreamName) -> String {
 /// A stream's hash of what was saved for its consumers.
 pub(super) fn states(stream: &StreamName) -> String {
     of_stream("states", stream)
+}
+
+/// A stream's hash of the fences under which its consumers were taken.
+pub(super) fn claims(stream: &StreamName) -> String {
+    of_stream("claims", stream)
 }
 
 /// A stream's sorted set of consumers, by name.

@@ -34,6 +34,8 @@ const CHECK_EVERY: Duration = Duration::from_secs(5);
 const TRY_AGAIN: Duration = Duration::from_millis(500);
 /// How many channels are subscribed to at a time.
 const SUBSCRIBE: usize = 128;
+/// How the word begins that consumers of a stream were saved (`lua/save.lua`).
+const SAVED: &str = "saved ";
 /// Most pushes that wait to be heard. Beyond it the oldest are let go, and every watched stream is looked at.
 const PUSHES: usize = 4096;
 
@@ -67,13 +69,14 @@ impl Heard {
         let (pushes, mut pushed) = broadcast::channel(PUSHES);
         let subscribed = async {
             let mut line = Line::open(shared.link.url(), Some(pushes)).await?;
-            subscribe(&mut line).await?;
+            subscribe(&mut line, shared.post.channel()).await?;
             RedisResult::Ok(line)
         };
         let mut line = match subscribed.await {
             Ok(line) => line,
             Err(error) => return explain(&error, shared.link.url()),
         };
+        shared.held.doubt();
         shared.is_listening.store(true, Ordering::Relaxed);
         // What happened before it was heard.
         if let Err(error) = self.check(shared).await {
@@ -115,6 +118,12 @@ impl Heard {
     /// Takes note of what was said on a channel.
     fn hear(&mut self, shared: &Arc<Shared>, data: Vec<Value>) {
         let Ok((channel, text)) = from_redis_value::<(String, String)>(Value::Array(data)) else { return };
+        if channel == shared.post.channel() {
+            return shared.receive(&text);
+        }
+        if let Some(Ok(stream)) = text.strip_prefix(SAVED).map(pages::stream) {
+            return shared.post.saved(stream);
+        }
         let (Some(partition), Some(change)) = (Partition::of_channel(&channel), Change::parse(&text)) else { return };
         let heard = self.counts[partition.0].replace(change.count);
         if heard.is_some_and(|heard| change.count > heard + 1) {
@@ -186,8 +195,8 @@ impl Change {
     }
 }
 
-async fn subscribe(line: &mut Line) -> RedisResult<()> {
-    let channels: Vec<String> = Partition::all().map(Partition::key).collect();
+async fn subscribe(line: &mut Line, letters: &str) -> RedisResult<()> {
+    let channels: Vec<String> = Partition::all().map(Partition::key).chain([letters.to_owned()]).collect();
     match line {
         Line::Node(node) => {
             for channels in channels.chunks(SUBSCRIBE) {

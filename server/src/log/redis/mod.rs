@@ -13,6 +13,7 @@ mod keys;
 mod link;
 mod listen;
 mod news;
+mod owners;
 mod pages;
 mod scripts;
 mod shared;
@@ -25,17 +26,17 @@ use ackwire::wire::{ConsumerId, EventId, Seq, SeqRange, StreamName};
 use async_trait::async_trait;
 use futures_util::future::try_join_all;
 use redis::{RedisResult, Value, cmd};
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-};
+use std::{collections::BTreeSet, sync::Arc};
 use tokio::task::JoinHandle;
 
 use self::{
     keys::Partition,
+    owners::RedisOwners,
     shared::{Shared, TRIM_EVENTS, add_retention},
 };
-use super::{Appended, Bell, ConsumerKey, Log, LogError, NewEvent, Page, PageLimit, Retention, Tail, Watch};
+use super::{
+    Appended, Bell, ConsumerKey, Fence, Log, LogError, NewEvent, Owners, Page, PageLimit, Retention, Save, Tail, Watch,
+};
 use crate::{
     clock,
     limits::{MAX_CONSUMERS, MAX_STREAMS_OF_CONSUMER},
@@ -43,8 +44,6 @@ use crate::{
 
 /// How many streams are trimmed at the same time, and how many are looked at for one answer.
 const TRIM_STREAMS: usize = 256;
-/// How many consumers one script saves.
-const SAVE: usize = 256;
 
 /// Where the Redis is, and what has to be true before a producer is answered.
 #[derive(Clone, Debug)]
@@ -58,21 +57,21 @@ pub struct RedisSettings {
 /// Everything in Redis. It is made without Redis being there: it connects when it is needed, and again when that fails.
 pub struct RedisLog {
     shared: Arc<Shared>,
-    listener: JoinHandle<()>,
+    tasks: [JoinHandle<()>; 2],
 }
 
 impl RedisLog {
     /// The log that is there. Must be called inside a tokio runtime.
     pub fn new(settings: RedisSettings, retention: Retention) -> Self {
         let shared = Arc::new(Shared::new(settings, retention));
-        let listener = tokio::spawn(listen::run(shared.clone()));
-        Self { shared, listener }
+        let tasks = [tokio::spawn(listen::run(shared.clone())), tokio::spawn(owners::keep(shared.clone()))];
+        Self { shared, tasks }
     }
 }
 
 impl Drop for RedisLog {
     fn drop(&mut self) {
-        self.listener.abort();
+        self.tasks.iter().for_each(JoinHandle::abort);
     }
 }
 
@@ -145,16 +144,19 @@ impl Log for RedisLog {
         self.shared.ask(&load).await
     }
 
-    /// All or none of each partition; what was saved of others when one fails is saved again, which changes nothing.
+    /// For whoever saves without having taken the consumers: refused once somebody has.
     async fn save_consumers(&self, saves: Vec<(StreamName, ConsumerKey, String)>) -> Result<(), LogError> {
-        let mut by_partition: BTreeMap<usize, Vec<_>> = BTreeMap::new();
-        for save in saves {
-            by_partition.entry(Partition::of(&save.0).0).or_default().push(save);
+        let untaken = |(stream, consumer, state)| {
+            let (fence, version, is_connected) = (Fence::default(), 0, false);
+            Save { stream, consumer, state, fence, version, is_connected }
+        };
+        let refused = self.shared.save_all(saves.into_iter().map(untaken).collect()).await?;
+        match refused.first() {
+            None => Ok(()),
+            Some((key, _)) => {
+                Err(LogError::broken(format!("{} is tracked by a server that has taken it", key.consumer)))
+            }
         }
-        let partitions = by_partition.iter().flat_map(|(partition, saves)| {
-            saves.chunks(SAVE).map(|saves| self.shared.save(Partition(*partition), saves))
-        });
-        try_join_all(partitions).await.map(drop)
     }
 
     async fn consumers(&self, stream: &StreamName) -> Result<Vec<(ConsumerKey, String)>, LogError> {
@@ -226,5 +228,9 @@ impl Log for RedisLog {
         let written: RedisResult<Value> = note.query_async(&mut lines.writes.clone()).await;
         self.shared.sorted(&lines, written).await?;
         self.shared.ask::<Value>(&cmd("PING")).await.map(drop)
+    }
+
+    fn owners(&self) -> Option<Arc<dyn Owners>> {
+        Some(Arc::new(RedisOwners(self.shared.clone())))
     }
 }

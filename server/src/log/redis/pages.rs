@@ -106,7 +106,7 @@ fn after(seq: Seq) -> Seq {
 }
 
 /// Somebody else wrote under the log's keys.
-fn unreadable(error: impl Display) -> LogError {
+pub(super) fn unreadable(error: impl Display) -> LogError {
     let message = format!(
         "Redis has something under the log's keys that no log wrote ({error}): give the log a database of its own"
     );

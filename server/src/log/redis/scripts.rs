@@ -13,12 +13,26 @@ macro_rules! of_a_stream {
     };
 }
 
+macro_rules! alone {
+    ($file:literal) => {
+        LazyLock::new(|| Script::new(include_str!($file)))
+    };
+}
+
 pub(super) static APPEND: LazyLock<Script> = of_a_stream!("lua/append.lua");
 pub(super) static TAIL: LazyLock<Script> = of_a_stream!("lua/tail.lua");
 pub(super) static TRIM: LazyLock<Script> = of_a_stream!("lua/trim.lua");
-pub(super) static READ: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("lua/read.lua")));
-pub(super) static SAVE: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("lua/save.lua")));
-pub(super) static FORGET: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("lua/forget.lua")));
+pub(super) static READ: LazyLock<Script> = alone!("lua/read.lua");
+pub(super) static SAVE: LazyLock<Script> = alone!("lua/save.lua");
+pub(super) static FORGET: LazyLock<Script> = alone!("lua/forget.lua");
+// Those of consumers that are taken write little, and run even in a Redis that is full.
+pub(super) static TAKE: LazyLock<Script> = alone!("lua/take.lua");
+pub(super) static RELEASE: LazyLock<Script> = alone!("lua/release.lua");
+pub(super) static RENEW: LazyLock<Script> = alone!("lua/renew.lua");
+pub(super) static SWEEP: LazyLock<Script> = alone!("lua/sweep.lua");
+pub(super) static CLAIM: LazyLock<Script> = alone!("lua/claim.lua");
+pub(super) static CURRENT: LazyLock<Script> = alone!("lua/current.lua");
+pub(super) static EXPECT: LazyLock<Script> = alone!("lua/expect.lua");
 
 /// What a script that changes a stream is told besides the stream.
 pub(super) struct Caller<'a> {

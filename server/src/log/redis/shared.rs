@@ -4,6 +4,7 @@ use ackwire::wire::{Seq, SeqRange, StreamName};
 use futures_util::future::try_join_all;
 use redis::{Cmd, FromRedisValue, RedisResult, Script, ScriptInvocation, Value, cmd, from_redis_value};
 use std::{
+    collections::BTreeMap,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -16,19 +17,22 @@ use super::{
     keys::{self, PARTITIONS, Partition},
     link::{Line, Lines, Link},
     news::{News, Reason},
+    owners::{Held, Post},
     pages,
     scripts::{self, Caller},
 };
 use crate::{
     clock,
     fault::Fault,
-    log::{ConsumerKey, LogError, PageLimit, Retention, Tail, Watchers, new_epoch},
+    log::{ConsumerKey, Fence, LogError, PageLimit, Retention, Save, Tail, Watchers, new_epoch},
 };
 
 /// How many events of a stream one script trims, or twice what it appends if that is more.
 pub(super) const TRIM_EVENTS: usize = 1000;
 /// How many consumers one script forgets.
 const FORGET: usize = 1000;
+/// How many consumers one script saves.
+const SAVE: usize = 256;
 /// How long an answer waits for replicas, or for the disk; less than a connection waits for an answer.
 const WAIT: Duration = Duration::from_secs(3);
 
@@ -39,6 +43,8 @@ pub(super) struct Shared {
     pub(super) replicas: u32,
     pub(super) watchers: Watchers,
     pub(super) news: News,
+    pub(super) post: Post,
+    pub(super) held: Held,
     /// Whether changes are heard of; otherwise those that are made here are all that is known.
     pub(super) is_listening: AtomicBool,
     /// The highest seq seen, by partition.
@@ -53,6 +59,8 @@ impl Shared {
             replicas: settings.replicas,
             watchers: Watchers::default(),
             news: News::default(),
+            post: Post::default(),
+            held: Held::default(),
             is_listening: AtomicBool::new(false),
             newest: (0..PARTITIONS).map(|_| AtomicU64::new(0)).collect(),
         }
@@ -214,24 +222,36 @@ impl Shared {
         }
     }
 
-    /// Keeps some consumers of one partition.
-    pub(super) async fn save(
-        &self,
-        partition: Partition,
-        saves: &[(StreamName, ConsumerKey, String)],
-    ) -> Result<(), LogError> {
+    /// Keeps what became of consumers: all or none of each partition. What was saved of others when one fails is saved
+    /// again, which changes nothing. The answer is whose was refused.
+    pub(super) async fn save_all(&self, saves: Vec<Save>) -> Result<Vec<(ConsumerKey, Fence)>, LogError> {
+        let mut by_partition: BTreeMap<usize, Vec<Save>> = BTreeMap::new();
+        for save in saves {
+            by_partition.entry(Partition::of(&save.stream).0).or_default().push(save);
+        }
+        let partitions = by_partition
+            .iter()
+            .flat_map(|(partition, saves)| saves.chunks(SAVE).map(|saves| self.save(Partition(*partition), saves)));
+        Ok(try_join_all(partitions).await?.into_iter().flatten().collect())
+    }
+
+    async fn save(&self, partition: Partition, saves: &[Save]) -> Result<Vec<(ConsumerKey, Fence)>, LogError> {
         let lines = self.link.lines().await?;
         let mut call = scripts::SAVE.key(partition.key());
         call.key(partition.saved()).arg(clock::unix_ms());
-        for (stream, key, state) in saves {
+        for Save { stream, consumer: key, state, fence, version, is_connected } in saves {
             call.key(keys::states(stream)).key(keys::consumers(stream)).key(partition.streams_of(&key.consumer));
+            call.key(keys::claims(stream));
             let subject = key.subject.as_deref().unwrap_or("");
             call.arg(stream.as_str()).arg(subject).arg(key.consumer.as_str()).arg(state);
+            call.arg(fence.0).arg(version).arg(u8::from(*is_connected));
         }
         let mut line = lines.writes.clone();
-        let saved: RedisResult<Value> = call.invoke_async(&mut line).await;
-        self.sorted(&lines, saved).await?;
-        self.keep(&lines, &mut line, &partition.key()).await
+        let refused: RedisResult<Vec<usize>> = call.invoke_async(&mut line).await;
+        let refused = self.sorted(&lines, refused).await?;
+        self.keep(&lines, &mut line, &partition.key()).await?;
+        let refused = refused.into_iter().filter_map(|place| saves.get(place.checked_sub(1)?));
+        Ok(refused.map(|save| (save.consumer.clone(), save.fence)).collect())
     }
 }
 

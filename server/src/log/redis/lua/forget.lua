@@ -8,6 +8,7 @@ for _, member in ipairs(gone) do
   local stream, who = string.match(member, '^(%Z*)%z(.*)$')
   local subject, consumer = string.match(who, '^(.*)%z(%Z*)$')
   redis.call('HDEL', ARGV[3] .. 'states:' .. stream, who)
+  redis.call('HDEL', ARGV[3] .. 'claims:' .. stream, who)
   redis.call('ZREM', ARGV[3] .. 'consumers:' .. stream, who)
   redis.call('ZREM', ARGV[3] .. 'streams-of:' .. consumer, stream .. '\0' .. subject)
   redis.call('ZREM', KEYS[1], member)

@@ -1,0 +1,216 @@
+//! Which server has which consumer, in Redis.
+//!
+//! Who has a consumer stands in a hash, under a fence that is a time in microseconds, or one more than the fence before. A
+//! server is *in touch* for [`IN_TOUCH`] after it has last said so, which it does every second (see `keeper`): Redis's clock
+//! tells when it no longer is. It goes by its own clock, which began earlier, and while it does not hear what others write
+//! to it, it is not. What it has saved under a fence is not
+//! overwritten by who had an older one (see `lua/claim.lua`, `lua/save.lua`), so a server that was stopped for a while, or
+//! was cut off, does no harm with what it believes.
+//!
+//! Servers write to each other on channels, one for each (see `post`). What is not heard of costs time: a consumer that
+//! was taken shows when a server looks whether it still has what it has, every few seconds.
+
+mod keeper;
+mod post;
+
+pub(super) use keeper::{Held, keep};
+pub(super) use post::Post;
+
+use ackwire::wire::StreamName;
+use async_trait::async_trait;
+use futures_util::future::try_join_all;
+use redis::{RedisResult, Script, ScriptInvocation, Value};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::Ordering},
+    time::Duration,
+};
+use tokio::{sync::mpsc, time::timeout};
+
+use super::{
+    Shared,
+    keys::{self, House, Partition},
+    pages, scripts,
+};
+use crate::log::{ConsumerKey, EXPECTED_FOR, Fence, Loaded, LogError, Owners, Purpose, Save, ServerId, Taken, Word};
+use post::Letter;
+
+/// How long a server that has said nothing may still be at work.
+pub(super) const IN_TOUCH: Duration = Duration::from_secs(3);
+/// How long an answer of another server is waited for.
+const ASK_WITHIN: Duration = Duration::from_secs(3);
+/// How many consumers one script looks at.
+const CONSUMERS: usize = 500;
+
+/// See [`Owners`].
+pub(super) struct RedisOwners(pub(super) Arc<Shared>);
+
+impl Purpose {
+    fn letter(self) -> &'static str {
+        match self {
+            Self::Connection => "c",
+            Self::Operation => "o",
+        }
+    }
+
+    fn of_letter(letter: &str) -> Self {
+        if letter == "c" { Self::Connection } else { Self::Operation }
+    }
+}
+
+/// A fence as a script takes and answers it.
+fn fence(text: &str) -> Result<Fence, LogError> {
+    text.parse().map(Fence).map_err(pages::unreadable)
+}
+
+#[async_trait]
+impl Owners for RedisOwners {
+    async fn take(
+        &self,
+        key: &ConsumerKey,
+        held: Option<Fence>,
+        purpose: Purpose,
+        not: Option<&ServerId>,
+    ) -> Result<Taken, LogError> {
+        let Self(shared) = self;
+        let who = pages::who(key);
+        let (text, server, in_touch_ms): (String, String, u64) = shared
+            .of_house(&scripts::TAKE, House::of(&who), |call| {
+                call.arg(&who).arg(shared.post.id()).arg(held.unwrap_or_default().0).arg(purpose.letter());
+                call.arg(IN_TOUCH.as_millis() as u64).arg(not.map_or("", |server| &server.0));
+            })
+            .await?;
+        let fence = fence(&text)?;
+        if fence == Fence(0) {
+            return Ok(Taken::Elsewhere(ServerId(server)));
+        }
+        shared.held.add(key, fence, purpose);
+        if !server.is_empty() {
+            let server = ServerId(server);
+            let handing =
+                shared.write_to(&server, |from, id| Letter::Taken { from, id, key: key.clone(), fence, purpose });
+            // Nobody answers: then it has lost touch by now, and does nothing for the consumer any more.
+            let handed = timeout(Duration::from_millis(in_touch_ms), handing).await;
+            if in_touch_ms > 0 && !matches!(handed, Ok(Ok(_))) {
+                tracing::info!(consumer = %key.consumer, "taken from a server that said nothing");
+            }
+        }
+        Ok(Taken::Here(fence))
+    }
+
+    fn release(&self, key: &ConsumerKey, fence: Fence) {
+        self.0.held.release(key, fence);
+    }
+
+    async fn leave(&self) -> Result<(), LogError> {
+        keeper::leave(&self.0).await
+    }
+
+    fn is_in_touch(&self) -> bool {
+        self.0.held.is_in_touch() && self.0.is_listening.load(Ordering::Relaxed)
+    }
+
+    async fn superseded(&self, key: &ConsumerKey, fence: Fence) -> Result<Option<Purpose>, LogError> {
+        let who = pages::who(key);
+        let held = vec![(key.clone(), fence, Purpose::Connection)];
+        let renewed = keeper::renew(&self.0, House::of(&who), &held).await?;
+        Ok(renewed.taken.first().map(|(_, _, purpose)| *purpose))
+    }
+
+    async fn load(&self, stream: &StreamName, key: &ConsumerKey, fence: Fence) -> Result<Loaded, LogError> {
+        let lines = self.0.link.lines().await?;
+        let mut call = scripts::CLAIM.key(keys::claims(stream));
+        call.key(keys::states(stream)).arg(pages::who(key)).arg(fence.0);
+        let answer: RedisResult<Vec<Value>> = call.invoke_async(&mut lines.writes.clone()).await;
+        let mut answer = self.0.sorted(&lines, answer).await?.into_iter();
+        match answer.next() {
+            Some(Value::Int(1)) => {
+                let state = answer.next().map_or(Ok(None), redis::from_redis_value);
+                Ok(Loaded::Current(state.map_err(pages::unreadable)?))
+            }
+            _ => Ok(Loaded::Superseded),
+        }
+    }
+
+    async fn save(&self, saves: Vec<Save>) -> Result<Vec<(ConsumerKey, Fence)>, LogError> {
+        self.0.save_all(saves).await
+    }
+
+    async fn connected(&self, stream: &StreamName, keys: &[ConsumerKey]) -> Result<Vec<bool>, LogError> {
+        let names: Vec<String> = keys.iter().map(pages::who).collect();
+        let mut claims = Vec::with_capacity(names.len());
+        for names in names.chunks(CONSUMERS) {
+            let mut ask = redis::cmd("HMGET");
+            ask.arg(keys::claims(stream)).arg(names);
+            claims.extend(self.0.ask::<Vec<Option<String>>>(&ask).await?);
+        }
+        // Those that were subscribed when they were saved last, and under which fence.
+        let mut by_house: BTreeMap<House, Vec<(usize, &str)>> = BTreeMap::new();
+        for (place, claim) in claims.iter().enumerate() {
+            if let Some((fence, "1")) = claim.as_deref().and_then(claimed) {
+                by_house.entry(House::of(&names[place])).or_default().push((place, fence));
+            }
+        }
+        let asked = by_house.iter().map(|(house, claimed)| {
+            let who = claimed.iter().map(|(place, _)| names[*place].as_str()).collect::<Vec<_>>();
+            async move {
+                let fill = |call: &mut ScriptInvocation| _ = call.arg(who);
+                self.0.of_house::<Vec<String>>(&scripts::CURRENT, *house, fill).await
+            }
+        });
+        let current = try_join_all(asked).await?;
+        let mut connected = vec![false; keys.len()];
+        for ((place, fence), current) in by_house.values().flatten().zip(current.iter().flatten()) {
+            connected[*place] = fence == current;
+        }
+        Ok(connected)
+    }
+
+    async fn expect(&self, stream: &StreamName) -> Result<(), LogError> {
+        let lines = self.0.link.lines().await?;
+        let mut call = scripts::EXPECT.key(Partition::of(stream).key());
+        call.arg(EXPECTED_FOR.as_millis() as u64);
+        let expected: RedisResult<Value> = call.invoke_async(&mut lines.writes.clone()).await;
+        self.0.sorted(&lines, expected).await.map(drop)
+    }
+
+    async fn ask(&self, server: &ServerId, question: String) -> Result<String, LogError> {
+        let answer = self.0.write_to(server, |from, id| Letter::Asked { from, id, question });
+        timeout(ASK_WITHIN, answer).await.unwrap_or_else(|_| {
+            let message = format!("the server that has this consumer did not answer within {ASK_WITHIN:?}; try again");
+            Err(LogError::Unavailable { fault: crate::fault::Fault::Timeout, message })
+        })
+    }
+
+    fn words(&self) -> Option<mpsc::Receiver<Word>> {
+        self.0.post.words()
+    }
+}
+
+/// The fence, and '1' if it was connected.
+fn claimed(claim: &str) -> Option<(&str, &str)> {
+    let mut words = claim.split(' ');
+    Some((words.next()?, words.nth(1)?))
+}
+
+impl Shared {
+    /// Runs a script on a house.
+    async fn of_house<T: redis::FromRedisValue>(
+        &self,
+        script: &Script,
+        house: House,
+        fill: impl FnOnce(&mut ScriptInvocation),
+    ) -> Result<T, LogError> {
+        let lines = self.link.lines().await?;
+        let mut call = script.prepare_invoke();
+        call.key(house.owners()).key(house.servers());
+        fill(&mut call);
+        let answer = call.invoke_async(&mut lines.writes.clone()).await;
+        self.sorted(&lines, answer).await
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // No code that holds one of these locks can leave what it guards half-changed.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
