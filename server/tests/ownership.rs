@@ -404,3 +404,47 @@ async fn an_operation_on_a_consumer_of_a_server_that_died_is_refused_and_then_do
     assert_eq!(delivery(&two, "a").await["state"], "confirmed");
     assert_eq!(json!(false), two.get("/v1/streams/run:1/consumers").await.1["consumers"][0]["connected"]);
 }
+
+/// What is written for a consumer to be taken is little: a full Redis takes no events, and clients still come and go.
+#[tokio::test]
+async fn a_full_redis_does_not_keep_consumers_from_being_taken() {
+    let Some(redis) = Redis::start() else { return };
+    let logs = [(); 2].map(|()| redis.log(Retention::default()));
+    let [one, two] = logs.each_ref().map(willing);
+    take(&one, None).await;
+    redis.command(&["CONFIG", "SET", "maxmemory", "1"]);
+    let fence = take(&two, None).await;
+    assert_eq!(two.load(&run(), &key("tab"), fence).await, Ok(Loaded::Current(None)));
+    assert!(two.save(vec![save("1", fence, 1)]).await.is_err(), "it is full");
+    redis.command(&["CONFIG", "SET", "maxmemory", "0"]);
+    assert_eq!(two.save(vec![save("1", fence, 1)]).await, Ok(vec![]));
+}
+
+/// Everything that a script touches lies in one slot, and words find their way.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn servers_share_a_cluster() {
+    let Some(redis) = Redis::with(&["--cluster-enabled", "yes"]) else { return };
+    redis.command(&["CLUSTER", "ADDSLOTSRANGE", "0", "16383"]);
+    until("the cluster is complete", async || {
+        let info: String = redis::from_redis_value(redis.command(&["CLUSTER", "INFO"])).unwrap();
+        info.contains("cluster_state:ok")
+    })
+    .await;
+    let start = async || {
+        let url = format!("redis-cluster://127.0.0.1:{}", redis.port()).parse().unwrap();
+        let log = RedisLog::new(RedisSettings { url, replicas: 0 }, Retention::default());
+        Server::with_log(&FLAGS, Arc::new(log)).await
+    };
+    let (one, two) = (start().await, start().await);
+    let (mut older, event) = with_a_retry_to_come(&one.url, &two, "a").await;
+    let mut page = Page::open(&two.url, "tab").await;
+    assert_eq!(older.client.closed().await.0, 4409);
+    assert_eq!(post(&one, "/events/a/confirm", "tab").await.0, 200);
+    assert_eq!(delivery(&two, "a").await["state"], "confirmed");
+    append(&one, "b").await;
+    while page.event().await["id"] != "b" {}
+    page.ack(&json!({ "seq": event["seq"] })).await;
+    one.stop().await;
+    two.stop().await;
+    assert_eq!([keys(&redis, "owners"), keys(&redis, "servers")].concat(), [""; 0]);
+}
