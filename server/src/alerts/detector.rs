@@ -143,6 +143,17 @@ impl Detector {
         }
     }
 
+    /// Whether [`handle_notice`](Self::handle_notice) would do anything: most events are confirmed in time, and not critical.
+    pub fn is_concerned(notice: &Notice) -> bool {
+        match notice {
+            Notice::Timeout { priority, .. } | Notice::Dead { priority, .. } | Notice::Confirmed { priority, .. } => {
+                *priority == Priority::Critical
+            }
+            Notice::Discarded { .. } | Notice::Lost(_) => true,
+            Notice::Failed { .. } | Notice::Retrying { .. } | Notice::EpochChanged => false,
+        }
+    }
+
     /// Something became of an event for a consumer.
     pub fn handle_notice(&mut self, now: Instant, stream: &StreamName, consumer: &ConsumerKey, notice: &Notice) {
         let unconfirmed = || Alert {

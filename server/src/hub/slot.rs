@@ -2,7 +2,7 @@
 
 use ackwire::{
     deliver::{Config, Feed, Notice, Tail, Tracker},
-    wire::StreamName,
+    wire::{Seq, StreamName},
 };
 use std::sync::{
     Arc, Mutex, MutexGuard, Weak,
@@ -126,7 +126,7 @@ impl Slot {
             None => std::iter::from_fn(|| state.feed.poll_notice()).collect(),
         };
         drop(state);
-        unheard.iter().for_each(|notice| self.note(notice));
+        self.note(&unheard);
         // Being saved is also what lets it leave the memory.
         self.queue();
         Some(changed)
@@ -230,15 +230,21 @@ impl Slot {
         self.state.get().is_none_or(|state| lock(state).owner.is_none()) && !self.is_queued.load(Ordering::SeqCst)
     }
 
-    /// Counts what happened, and tells the server's own log: ids and numbers, never a payload.
-    pub(crate) fn note(&self, notice: &Notice) {
+    /// Counts what happened, wakes who waits for it, and tells the server's own log.
+    pub(crate) fn note(&self, notices: &[Notice]) {
+        if notices.is_empty() {
+            return;
+        }
         if let Some(hub) = self.hub.upgrade() {
-            hub.monitor().observe(&self.stream, &self.key, notice);
+            hub.monitor().observe(&self.stream, &self.key, notices);
+            hub.waiters.wake(&self.stream, notices.iter().filter_map(settled));
         }
+        notices.iter().for_each(|notice| self.tell(notice));
+    }
+
+    /// Ids and numbers, never a payload.
+    fn tell(&self, notice: &Notice) {
         let (stream, consumer) = (&self.stream, &self.key.consumer);
-        if let (Notice::Confirmed { seq, .. } | Notice::Dead { seq, .. }, Some(hub)) = (notice, self.hub.upgrade()) {
-            hub.waiters.wake(stream, *seq);
-        }
         match notice {
             Notice::Confirmed { seq, attempt, latency, late, .. } => {
                 let latency_ms = latency.as_millis();
@@ -265,5 +271,13 @@ impl Slot {
             }
             Notice::EpochChanged => tracing::warn!(%stream, %consumer, "the stream's log was replaced"),
         }
+    }
+}
+
+/// The event that somebody may have waited for.
+fn settled(notice: &Notice) -> Option<Seq> {
+    match notice {
+        Notice::Confirmed { seq, .. } | Notice::Dead { seq, .. } => Some(*seq),
+        _ => None,
     }
 }

@@ -74,14 +74,17 @@ impl Waiters {
         Self { room: Arc::new(Semaphore::new(most)), most, by_event: Mutex::default() }
     }
 
-    /// Something has become of an event.
-    pub(super) fn wake(&self, stream: &StreamName, seq: Seq) {
+    /// Something has become of events.
+    pub(super) fn wake(&self, stream: &StreamName, seqs: impl Iterator<Item = Seq>) {
         let waiting = lock(&self.by_event);
-        // Usually nobody waits, and the name need not be copied.
-        if !waiting.is_empty()
-            && let Some((notify, _)) = waiting.get(&(stream.clone(), seq))
-        {
-            notify.notify_waiters();
+        // Usually nobody waits.
+        if waiting.is_empty() {
+            return;
+        }
+        for seq in seqs {
+            if let Some((notify, _)) = waiting.get(&(stream.clone(), seq)) {
+                notify.notify_waiters();
+            }
         }
     }
 

@@ -9,6 +9,7 @@ mod stats;
 pub use stats::{Latency, Stats};
 
 use ackwire::{
+    base::Duration,
     deliver::{Counters, Notice},
     wire::Priority,
 };
@@ -40,19 +41,38 @@ impl Default for Metrics {
 }
 
 impl Metrics {
-    /// Something happened to an event of a consumer.
-    pub fn observe(&self, notice: &Notice) {
+    /// Something happened to events of a consumer: all that one message, or one moment, has brought.
+    pub fn observe(&self, notices: &[Notice]) {
+        // An ack confirms hundreds of events, and what they have in common is counted at once.
+        for run in notices.chunk_by(|one, next| confirmed(one).is_some_and(|one| confirmed(next) == Some(one))) {
+            match confirmed(&run[0]) {
+                Some((priority, latency)) => self.observe_confirmed(priority, latency, run.len() as u64),
+                None => self.observe_other(&run[0]),
+            }
+        }
+        let retried = |notice: &&Notice| matches!(notice, Notice::Confirmed { attempt: 2.., .. });
+        self.families.retries_succeeded.inc_by(notices.iter().filter(retried).count() as u64);
+    }
+
+    fn observe_confirmed(&self, priority: Priority, latency: Duration, events: u64) {
+        let (families, ms) = (&self.families, latency.as_millis());
+        families.confirmed.with_label_values(&[name(priority)]).inc_by(events);
+        let histogram = families.latency.with_label_values(&[name(priority)]);
+        match events {
+            1 => histogram.observe(ms as f64 / 1000.0),
+            _ => {
+                let local = histogram.local();
+                (0..events).for_each(|_| local.observe(ms as f64 / 1000.0));
+                local.flush();
+            }
+        }
+        self.lock().saturating_record_n(ms.min(MAX_LATENCY_MS), events);
+    }
+
+    fn observe_other(&self, notice: &Notice) {
         let families = &self.families;
         match notice {
-            Notice::Confirmed { priority, attempt, latency, .. } => {
-                let ms = latency.as_millis();
-                families.confirmed.with_label_values(&[name(*priority)]).inc();
-                families.latency.with_label_values(&[name(*priority)]).observe(ms as f64 / 1000.0);
-                self.lock().saturating_record(ms.min(MAX_LATENCY_MS));
-                if *attempt > 1 {
-                    families.retries_succeeded.inc();
-                }
-            }
+            Notice::Confirmed { .. } => {}
             Notice::Dead { priority, .. } => families.dead.with_label_values(&[name(*priority)]).inc(),
             Notice::Lost(_) => families.lost.inc(),
             Notice::Failed { .. }
@@ -130,10 +150,18 @@ impl Metrics {
     }
 }
 
+/// The priority and the latency of a confirmation.
+fn confirmed(notice: &Notice) -> Option<(Priority, Duration)> {
+    match notice {
+        Notice::Confirmed { priority, latency, .. } => Some((*priority, *latency)),
+        _ => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ackwire::{base::Duration, wire::Seq};
+    use ackwire::wire::Seq;
 
     #[test]
     fn a_latency_beyond_the_longest_counts_as_that() {
@@ -142,7 +170,7 @@ mod tests {
         for latency in [MAX_LATENCY_MS, 100 * MAX_LATENCY_MS, u64::MAX].map(Duration::from_millis) {
             let (seq, id) = (Seq::new(1).unwrap(), "e".parse().unwrap());
             let confirmed = Notice::Confirmed { seq, id, priority: Priority::Low, attempt: 1, latency, late: true };
-            metrics.observe(&confirmed);
+            metrics.observe(&[confirmed]);
         }
         let histogram = metrics.lock();
         assert_eq!((histogram.len(), histogram.distinct_values()), (3, size), "it has not grown");

@@ -59,10 +59,14 @@ impl Monitor {
         Condition::ALL.into_iter().map(|condition| (condition.as_str(), count(condition))).collect()
     }
 
-    /// Something became of an event for a consumer.
-    pub fn observe(&self, stream: &StreamName, consumer: &ConsumerKey, notice: &Notice) {
-        self.metrics.observe(notice);
-        self.change(|detector, now| detector.handle_notice(now, stream, consumer, notice));
+    /// Something became of events for a consumer.
+    pub fn observe(&self, stream: &StreamName, consumer: &ConsumerKey, notices: &[Notice]) {
+        self.metrics.observe(notices);
+        if notices.iter().any(Detector::is_concerned) {
+            self.change(|detector, now| {
+                notices.iter().for_each(|notice| detector.handle_notice(now, stream, consumer, notice));
+            });
+        }
     }
 
     fn has_started(&self, stream: &StreamName, run: &str) -> bool {

@@ -9,7 +9,7 @@ use ackwire::{
     },
 };
 use axum::extract::ws::{Message, WebSocket};
-use futures_util::{StreamExt, stream::SplitSink};
+use futures_util::{FutureExt, StreamExt, stream::SplitSink};
 use std::{
     collections::{BTreeMap, VecDeque},
     sync::Arc,
@@ -126,6 +126,18 @@ impl Session {
                 }
                 Some(End::Break) => return tracing::info!("cut"),
                 None => {}
+            }
+            // Without a round through all else that may happen: most of the time the socket takes it at once.
+            if self.outgoing.has_work()
+                && let Some(written) = self.outgoing.write(&mut sink).now_or_never()
+            {
+                match written {
+                    Ok(()) => self.connection.handle_sent(clock::now()),
+                    Err(error) => return tracing::debug!(%error, "broken off"),
+                }
+                if self.subscriptions.values().any(|subscription| subscription.is_stirred) {
+                    continue;
+                }
             }
             timer.arm(self.due());
             let takes_messages =
@@ -502,11 +514,9 @@ impl Session {
                     running.retry(subscription.id.clone(), callback.clone(), seq, attempt);
                 }
             }
-            for notice in notices {
-                subscription.slot().note(&notice);
-                if notice == Notice::EpochChanged {
-                    *end = Some(End::Close(CloseCode(1012), "the log of a stream was replaced".into()));
-                }
+            subscription.slot().note(&notices);
+            if notices.contains(&Notice::EpochChanged) {
+                *end = Some(End::Close(CloseCode(1012), "the log of a stream was replaced".into()));
             }
         }
     }
