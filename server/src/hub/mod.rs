@@ -197,7 +197,7 @@ impl Hub {
 
     /// What became of everything that is in memory goes to the log. Slots that nobody needs leave the memory.
     pub async fn save(&self) -> Result<(), LogError> {
-        saver::save(self).await
+        saver::save(self).await.map(drop)
     }
 
     /// Keeps what became of consumers. The answer is whose was refused, because another server has them by now.
