@@ -188,19 +188,22 @@ impl Link {
     }
 
     pub fn accepts(&self, entry: &Entry) -> bool {
-        let event = entry.event();
+        let event = entry.head();
         self.filter.as_ref().is_none_or(|filter| filter.accepts(&event.event_type, &event.meta))
     }
 
     /// An event is on its way: its first, or a repeat of a settled one that is due then.
     pub fn take_out(&mut self, now: Instant, entry: &Entry, repeat_due: Option<Instant>) {
-        let event = entry.event();
+        let event = entry.head();
         let bytes = u32::try_from(entry.bytes()).unwrap_or(u32::MAX);
-        let (id, priority, terms) = (event.id.clone(), event.priority, Terms::of(event));
+        let (id, priority, terms) = (event.id.clone(), event.priority, Terms::of_head(event));
         let sent = Outstanding { id, priority, terms, bytes, sent_at: now, is_vouched: false, repeat_due };
         self.outstanding_bytes += u64::from(bytes);
         if let Some(before) = self.outstanding.insert(event.seq, sent) {
-            self.forget(event.seq, &before);
+            self.outstanding_bytes -= u64::from(before.bytes);
+            if let Some(due) = before.repeat_due {
+                self.repeats.remove(&(due, event.seq));
+            }
         }
         self.repeats.extend(repeat_due.map(|due| (due, event.seq)));
     }
@@ -255,12 +258,14 @@ impl Link {
     pub fn release(&mut self, range: SeqRange) {
         self.doubtful.remove(range);
         let within = (Bound::Excluded(range.after()), Bound::Included(range.upto()));
-        let settled: Vec<Seq> = self.outstanding.range(within).map(|(seq, _)| *seq).collect();
-        for seq in settled {
-            if let Some(sent) = self.outstanding.remove(&seq) {
-                self.forget(seq, &sent);
+        for (seq, sent) in self.outstanding.extract_if(within, |_, _| true) {
+            self.outstanding_bytes -= u64::from(sent.bytes);
+            if let Some(due) = sent.repeat_due {
+                self.repeats.remove(&(due, seq));
             }
-            self.retries.remove(&seq);
+            if !self.retries.is_empty() {
+                self.retries.remove(&seq);
+            }
             self.blocked = false;
         }
         if self.outstanding.is_empty() {
@@ -285,13 +290,6 @@ impl Link {
     fn rest(&mut self) {
         if !self.is_awaiting() {
             self.timers.mark = None;
-        }
-    }
-
-    fn forget(&mut self, seq: Seq, sent: &Outstanding) {
-        self.outstanding_bytes -= u64::from(sent.bytes);
-        if let Some(due) = sent.repeat_due {
-            self.repeats.remove(&(due, seq));
         }
     }
 

@@ -44,8 +44,8 @@ impl Feed {
         let mut is_full = false;
         let gone = compacted(page, link, begin, page.upto);
         let (mut ahead, mut told) = (gone.into_iter().peekable(), Vec::new());
-        for entry in page.entries.iter().filter(|entry| entry.event().seq > begin) {
-            let event = entry.event();
+        for entry in page.entries.iter().filter(|entry| entry.seq() > begin) {
+            let event = entry.head();
             while let Some(hole) = ahead.next_if(|hole| hole.upto() < event.seq) {
                 self.tracker.cover_up(at, hole.after());
                 told.push((hole, chain.lose(hole, LostReason::Compacted)));
@@ -69,7 +69,7 @@ impl Feed {
             } else if is_wanted {
                 let attempt = self.tracker.send(now, event, &self.config);
                 let is_repeat = self.tracker.settled.contains(event.seq);
-                link.take_out(now, entry, is_repeat.then(|| now + Terms::of(event).deadline(&self.config)));
+                link.take_out(now, entry, is_repeat.then(|| now + Terms::of_head(event).deadline(&self.config)));
                 chain.push(entry, attempt);
             }
         }
@@ -86,7 +86,7 @@ impl Feed {
         }
         link.read_upto = at;
         if let Some((last, _)) = chain.entries.last() {
-            if last.event().seq < at {
+            if last.seq() < at {
                 link.covered_upto = at;
             }
             chain.cut(at);
@@ -107,8 +107,8 @@ impl Feed {
         let upto = page.upto.min(range.upto());
         let gone = compacted(page, link, begin, upto);
         let (mut ahead, mut told) = (gone.into_iter().peekable(), Vec::new());
-        for entry in page.entries.iter().filter(|entry| entry.event().seq > begin) {
-            let seq = entry.event().seq;
+        for entry in page.entries.iter().filter(|entry| entry.seq() > begin) {
+            let seq = entry.seq();
             while let Some(hole) = ahead.next_if(|hole| hole.upto() < seq) {
                 told.push((hole, chain.lose(hole, LostReason::Compacted)));
             }
@@ -147,14 +147,14 @@ impl Feed {
                 chain.after = single.after();
             }
             last = seq;
-            while entries.next_if(|entry| entry.event().seq < seq).is_some() {}
-            if let Some(entry) = entries.next_if(|entry| entry.event().seq == seq) {
+            while entries.next_if(|entry| entry.seq() < seq).is_some() {}
+            if let Some(entry) = entries.next_if(|entry| entry.seq() == seq) {
                 if self.tracker.is_requeued(seq) {
                     chain.cut(single.after());
-                    chain.requeue(single, entry.clone(), self.tracker.send(now, entry.event(), &self.config));
+                    chain.requeue(single, entry.clone(), self.tracker.send(now, entry.head(), &self.config));
                     continue;
                 }
-                chain.entries.push((entry.clone(), self.tracker.send(now, entry.event(), &self.config)));
+                chain.entries.push((entry.clone(), self.tracker.send(now, entry.head(), &self.config)));
             } else {
                 let reason = if seq < page.oldest { LostReason::Expired } else { LostReason::Compacted };
                 missing.push((single, chain.lose(single, reason)));

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 
-use super::Config;
+use super::{Config, Head};
 use crate::base::{Duration, Instant};
 use crate::wire::{Event, EventId, MAX_ERROR_BYTES, Priority, Seq, truncate};
 
@@ -62,6 +62,10 @@ pub(super) struct Terms {
 impl Terms {
     pub fn of(event: &Event) -> Self {
         Self { deadline_ms: event.deadline_ms, retries: event.retries }
+    }
+
+    pub fn of_head(head: &Head) -> Self {
+        Self { deadline_ms: head.deadline_ms, retries: head.retries }
     }
 
     pub fn deadline(self, config: &Config) -> Duration {

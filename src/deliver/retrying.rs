@@ -76,8 +76,8 @@ impl Tracker {
     /// What is due by now. Deadlines that passed become timeouts here, and retries begin to wait.
     pub(super) fn handle_due(&mut self, now: Instant, config: &Config, rng: &mut Rng) -> Vec<Due> {
         let mut fallen = Vec::new();
-        while let Some(&(at, seq)) = self.due.first().filter(|(at, _)| *at <= now) {
-            self.due.remove(&(at, seq));
+        while let Some((at, seq)) = self.due.first().filter(|(at, _)| *at <= now) {
+            SeqRange::single(seq).into_iter().for_each(|single| self.due.remove(at, single));
             let Some(record) = self.open.get_mut(&seq) else { continue };
             if let Phase::Waiting { .. } = record.phase {
                 fallen.push(Due::Retry(seq));
@@ -95,7 +95,7 @@ impl Tracker {
 
     /// When something is due.
     pub(super) fn next_due(&self) -> Option<Instant> {
-        self.due.first().map(|(at, _)| *at)
+        self.due.next()
     }
 
     /// The consumer has gone: no clock runs while it is away [AW-SEND-2].
@@ -114,7 +114,7 @@ impl Tracker {
             if let Phase::Waiting { retry_at, .. } = &mut record.phase {
                 // A clock that stepped back between two lives of the server must not hold up a retry.
                 *retry_at = (*retry_at).min(now + config.retry_backoff.max);
-                self.due.insert((*retry_at, seq));
+                self.due.insert(*retry_at, seq);
             }
         }
     }

@@ -1,11 +1,12 @@
 //! What has become of each event of a stream for one consumer.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque, btree_map};
 use std::ops::Bound;
 
+use super::due::Due;
 use super::record::{DeadLetter, Delivery, Failure, Phase, Record, State, Terms};
 use super::retrying::Verdict;
-use super::{Config, Counters, Notice, Reported};
+use super::{Config, Counters, Head, Notice, Reported};
 use crate::base::{Instant, RangeSet, Rng};
 use crate::wire::{Epoch, Event, EventId, Filter, Seq, SeqRange, Window};
 
@@ -52,7 +53,7 @@ pub struct Tracker {
     pub(super) open: BTreeMap<Seq, Record>,
     /// Sent once before this was read from what was saved, and not settled: they have no record until they are sent again.
     pub(super) awaited: RangeSet,
-    pub(super) due: BTreeSet<(Instant, Seq)>,
+    pub(super) due: Due,
     /// Of the last subscription: tells what was passed over by the consumer's wish from what it applied.
     pub(super) filter: Option<Filter>,
     pub(super) recent: VecDeque<Confirmation>,
@@ -92,7 +93,7 @@ impl Tracker {
             vouched: RangeSet::new(),
             open: BTreeMap::new(),
             awaited: RangeSet::new(),
-            due: BTreeSet::new(),
+            due: Due::new(),
             filter: None,
             recent: VecDeque::new(),
             dead_letters: VecDeque::new(),
@@ -229,7 +230,7 @@ impl Tracker {
 
     /// An event goes out. Returns its attempt: the next one if its retry is due, else the one that it had [AW-SEND-8].
     /// The deadline starts anew. What is settled and goes out again (a replay) stays settled.
-    pub(super) fn send(&mut self, now: Instant, event: &Event, config: &Config) -> u32 {
+    pub(super) fn send(&mut self, now: Instant, event: &Head, config: &Config) -> u32 {
         let seq = event.seq;
         if self.settled.contains(seq) && !self.is_requeued(seq) {
             return 1;
@@ -238,11 +239,18 @@ impl Tracker {
         self.sent_upto = self.sent_upto.max(seq);
         let was_sent = self.awaited.contains(seq);
         SeqRange::single(seq).into_iter().for_each(|single| self.awaited.remove(single));
-        let counters = &mut self.counters;
-        let record = self.open.entry(seq).or_insert_with(|| {
-            counters.sent += u64::from(!was_sent);
-            Record::new(now, event.id.clone(), event.priority, Terms::of(event))
-        });
+        let record = match self.open.entry(seq) {
+            btree_map::Entry::Occupied(open) => open.into_mut(),
+            btree_map::Entry::Vacant(place) => {
+                let mut record = Record::new(now, event.id.clone(), event.priority, Terms::of_head(event));
+                let deadline = now + record.terms.deadline(config);
+                record.phase = Phase::Unsettled { deadline: Some(deadline) };
+                place.insert(record);
+                self.due.insert(deadline, seq);
+                self.counters.sent += u64::from(!was_sent);
+                return 1;
+            }
+        };
         if let Phase::Waiting { retry_at, .. } = record.phase {
             if retry_at > now {
                 return record.attempt;
@@ -409,27 +417,28 @@ impl Tracker {
         wanted: impl Fn(&Record) -> bool,
     ) -> std::vec::IntoIter<(Seq, Record)> {
         let within = (Bound::Excluded(range.after()), Bound::Included(range.upto()));
-        let seqs: Vec<Seq> =
-            self.open.range(within).filter(|(_, record)| wanted(record)).map(|(seq, _)| *seq).collect();
-        let mut taken = Vec::with_capacity(seqs.len());
-        for seq in seqs {
-            let Some(record) = self.open.remove(&seq) else { continue };
-            if let Some(at) = record.due() {
-                self.due.remove(&(at, seq));
+        let taken: Vec<(Seq, Record)> = self.open.extract_if(within, |_, record| wanted(record)).collect();
+        let are_one = |(seq, record): &(Seq, Record), (next, other): &(Seq, Record)| {
+            record.due() == other.due() && seq.next() == Some(*next)
+        };
+        for run in taken.chunk_by(are_one) {
+            if let [(first, record), ..] = run
+                && let (Some(at), Some((last, _))) = (record.due(), run.last())
+            {
+                SeqRange::new(first.before(), *last).into_iter().for_each(|range| self.due.remove(at, range));
             }
-            taken.push((seq, record));
         }
         if self.open.is_empty() {
             // An empty map keeps room for eleven.
-            (self.open, self.due) = (BTreeMap::new(), BTreeSet::new());
+            self.open = BTreeMap::new();
         }
         taken.into_iter()
     }
 
     pub(super) fn set_phase(&mut self, now: Instant, seq: Seq, phase: Phase) {
         let Some(record) = self.open.get_mut(&seq) else { return };
-        if let Some(at) = record.due() {
-            self.due.remove(&(at, seq));
+        if let (Some(at), Some(single)) = (record.due(), SeqRange::single(seq)) {
+            self.due.remove(at, single);
         }
         let state = record.state();
         record.phase = phase;
@@ -438,7 +447,7 @@ impl Tracker {
             record.since = now;
         }
         if let Some(at) = record.due() {
-            self.due.insert((at, seq));
+            self.due.insert(at, seq);
         }
     }
 }

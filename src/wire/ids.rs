@@ -4,6 +4,11 @@
 //! text. The core only compares and hands on, which costs nothing so.
 
 use serde::{Deserialize, Serialize};
+#[cfg(not(target_arch = "wasm32"))]
+use serde::{
+    Deserializer,
+    de::{Error, Visitor},
+};
 use std::fmt;
 #[cfg(not(target_arch = "wasm32"))]
 use std::{borrow::Borrow, ops::Deref, sync::Arc};
@@ -29,8 +34,8 @@ macro_rules! name {
         $(#[$doc])*
         ///
         /// Cheap to clone.
-        #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-        #[serde(try_from = "Box<str>", into = "String")]
+        #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+        #[serde(into = "String")]
         pub struct $name(Arc<str>);
 
         impl $name {
@@ -68,10 +73,9 @@ macro_rules! name {
             }
         }
 
-        impl TryFrom<Box<str>> for $name {
-            type Error = InvalidName;
-            fn try_from(name: Box<str>) -> Result<Self, InvalidName> {
-                Self::new(&name)
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                deserializer.deserialize_str(Named(Self::new))
             }
         }
 
@@ -150,6 +154,23 @@ pub type GivenId = EventId;
 /// A stream's name as a peer gave it; the facade has checked it.
 #[cfg(target_arch = "wasm32")]
 pub type GivenStreamRef = StreamName;
+
+/// Makes a name of a text as it is read, without a copy in between.
+#[cfg(not(target_arch = "wasm32"))]
+struct Named<T>(fn(&str) -> Result<T, InvalidName>);
+
+#[cfg(not(target_arch = "wasm32"))]
+impl<T> Visitor<'_> for Named<T> {
+    type Value = T;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a string")
+    }
+
+    fn visit_str<E: Error>(self, name: &str) -> Result<T, E> {
+        self.0(name).map_err(E::custom)
+    }
+}
 
 #[cfg(not(target_arch = "wasm32"))]
 fn check(name: &str, max: usize, accepts: fn(char) -> bool, rule: &'static str) -> Result<Arc<str>, InvalidName> {

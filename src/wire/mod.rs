@@ -11,6 +11,8 @@ mod filter;
 mod ids;
 mod seq;
 mod server;
+#[cfg(not(target_arch = "wasm32"))]
+mod skim;
 mod text;
 #[cfg(not(target_arch = "wasm32"))]
 mod writer;
@@ -31,6 +33,8 @@ pub use filter::Filter;
 pub use ids::{ConsumerId, Epoch, EventId, EventType, GivenId, GivenStream, GivenStreamRef, InvalidName, StreamName};
 pub use seq::{InvalidSeq, Position, Seq, SeqRange};
 pub use server::{ErrorCode, LostRange, LostReason, ServerFrame, ServerInfo, Subscribed, Welcome};
+#[cfg(not(target_arch = "wasm32"))]
+pub(crate) use skim::without_data;
 pub(crate) use text::bounded_error;
 pub use text::{MAX_ERROR_BYTES, Text, truncate};
 #[cfg(not(target_arch = "wasm32"))]

@@ -99,7 +99,7 @@ impl Bench {
 
     fn log_events(&mut self, seqs: impl IntoIterator<Item = u64>) {
         self.log.extend(seqs.into_iter().map(|n| Arc::new(Entry::new(event(n)))));
-        self.tail.head = self.log.last().map_or(self.tail.head, |entry| entry.event().seq);
+        self.tail.head = self.log.last().map_or(self.tail.head, |entry| entry.seq());
     }
 
     /// The log takes events with these seqs, which need not be dense.
@@ -124,13 +124,13 @@ impl Bench {
 
     /// The log no longer holds what lies before `oldest`.
     pub fn trim(&mut self, oldest: u64) {
-        self.log.retain(|entry| entry.event().seq >= seq(oldest));
+        self.log.retain(|entry| entry.seq() >= seq(oldest));
         self.tail.oldest = seq(oldest);
     }
 
     /// The log loses single events.
     pub fn compact(&mut self, gone: u64) {
-        self.log.retain(|entry| entry.event().seq != seq(gone));
+        self.log.retain(|entry| entry.seq() != seq(gone));
         self.compacted.insert(seq(gone));
     }
 
@@ -153,7 +153,7 @@ impl Bench {
 
     /// The log loses what lies beyond `head`, within its epoch.
     pub fn lose_tail(&mut self, head: u64) {
-        self.log.retain(|entry| entry.event().seq <= seq(head));
+        self.log.retain(|entry| entry.seq() <= seq(head));
         self.tail.head = seq(head);
     }
 
@@ -275,7 +275,7 @@ impl Bench {
     }
 
     pub fn page(&self, range: SeqRange, events: usize, bytes: usize) -> Page {
-        let within: Vec<_> = self.log.iter().filter(|entry| range.contains(entry.event().seq)).cloned().collect();
+        let within: Vec<_> = self.log.iter().filter(|entry| range.contains(entry.seq())).cloned().collect();
         let mut entries: Vec<Arc<Entry>> = Vec::new();
         for entry in &within {
             let taken: usize = entries.iter().map(|entry| entry.bytes()).sum();
@@ -285,7 +285,7 @@ impl Bench {
             entries.push(entry.clone());
         }
         let upto = match entries.last() {
-            Some(last) if entries.len() < within.len() => last.event().seq,
+            Some(last) if entries.len() < within.len() => last.seq(),
             _ => range.upto().min(self.tail.head),
         };
         let epoch = self.tail.epoch.clone();
@@ -317,7 +317,7 @@ fn text(frame: &FeedFrame) -> String {
             let name = if *requeued { "requeued" } else { "events" };
             let mut text = format!("{name} ({after},{upto}]");
             for (entry, attempt) in entries {
-                let seq = entry.event().seq;
+                let seq = entry.seq();
                 assert!(seq > *after && seq <= *upto, "{seq} in ({after},{upto}]");
                 text += &match attempt {
                     1 => format!(" {seq}"),

@@ -74,7 +74,7 @@ impl Server {
     fn live(&mut self, log: &[Arc<Entry>], leaves_holes: bool) {
         for (index, entry) in log.iter().enumerate() {
             self.now = self.now + Duration::from_millis(1);
-            self.tail.head = entry.event().seq;
+            self.tail.head = entry.seq();
             self.feed.handle_tail(self.now, self.tail.clone());
             self.drain(&log[index..=index]);
             if (index as u64 + 1).is_multiple_of(PER_ACK) {
@@ -89,7 +89,7 @@ impl Server {
 
     /// All events are there; the consumer confirms whatever has come.
     fn backlog(&mut self, log: &[Arc<Entry>]) {
-        self.tail.head = log.last().expect("events").event().seq;
+        self.tail.head = log.last().expect("events").seq();
         self.feed.handle_tail(self.now, self.tail.clone());
         while self.feed.tracker().position() < self.tail.head {
             let sent = self.drain(log);
@@ -98,11 +98,11 @@ impl Server {
     }
 
     fn ack_every_other(&mut self, recent: &[Arc<Entry>]) {
-        let single = |entry: &Arc<Entry>| SeqRange::single(entry.event().seq).expect("above 0");
+        let single = |entry: &Arc<Entry>| SeqRange::single(entry.seq()).expect("above 0");
         let (first, rest) = recent.split_first().expect("some");
-        let before = seq(first.event().seq.get() - 1);
+        let before = seq(first.seq().get() - 1);
         self.ack(before, rest.iter().step_by(2).map(single).collect());
-        self.ack(recent.last().expect("some").event().seq, Vec::new());
+        self.ack(recent.last().expect("some").seq(), Vec::new());
     }
 
     fn ack(&mut self, upto: Seq, also: Vec<SeqRange>) {
@@ -121,10 +121,10 @@ impl Server {
             }
             while self.feed.poll_notice().is_some() {}
             let Some(request) = self.feed.poll_read() else { break };
-            let start = log.partition_point(|entry| entry.event().seq <= request.range.after());
-            let page = log[start..].iter().take_while(|entry| entry.event().seq <= request.range.upto());
+            let start = log.partition_point(|entry| entry.seq() <= request.range.after());
+            let page = log[start..].iter().take_while(|entry| entry.seq() <= request.range.upto());
             let entries: Vec<_> = page.take(request.max_events as usize).cloned().collect();
-            let upto = entries.last().map_or(request.range.upto(), |entry| entry.event().seq);
+            let upto = entries.last().map_or(request.range.upto(), |entry| entry.seq());
             let page = Page { epoch: self.tail.epoch.clone(), entries, upto, oldest: seq(1), compacted: Vec::new() };
             self.feed.handle_page(self.now, request.id, &page);
         }

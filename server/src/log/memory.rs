@@ -269,8 +269,8 @@ impl Stream {
                 break;
             }
             self.bytes -= entry.bytes() as u64;
-            self.trimmed_upto = entry.event().seq;
-            self.ids.remove(&entry.event().id);
+            self.trimmed_upto = entry.seq();
+            self.ids.remove(&entry.head().id);
             self.entries.pop_front();
         }
         self.entries.len() < before

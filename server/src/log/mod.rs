@@ -227,7 +227,7 @@ impl Page {
             if let Some(last) = gathered.last()
                 && (gathered.len() >= limit.events || bytes > limit.bytes)
             {
-                let cut = last.event().seq;
+                let cut = last.seq();
                 return (gathered, Some(cut));
             }
             gathered.push(entry.clone());

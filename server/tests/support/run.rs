@@ -49,7 +49,7 @@ impl Run {
     }
 
     pub fn numbers(&self, page: &Page) -> Vec<usize> {
-        page.entries.iter().map(|entry| self.number(entry.event().seq)).collect()
+        page.entries.iter().map(|entry| self.number(entry.seq())).collect()
     }
 
     /// The numbers of its oldest and newest seq, and how many events it has.

@@ -6,6 +6,7 @@ use proptest::prelude::{Just, Strategy, any, prop, prop_oneof, proptest};
 
 use super::*;
 use crate::base::{Backoff, Duration};
+use crate::deliver::Entry;
 use crate::deliver::record::MAX_ERRORS;
 use crate::deliver::retrying::{Due, Failed};
 use crate::deliver::{Feed, NotDone, Saved, Troubled};
@@ -131,7 +132,7 @@ fn only_odd() -> Filter {
 fn apply(op: &Op, now: Instant, feed: &mut Feed, machine: &mut Machine) {
     let Feed { tracker, config, rng, .. } = feed;
     match *op {
-        Op::Send(n) => assert_eq!(tracker.send(now, &event(n), config), machine.send(now, n)),
+        Op::Send(n) => assert_eq!(tracker.send(now, Entry::new(event(n)).head(), config), machine.send(now, n)),
         Op::Resend(n) => assert_eq!(tracker.resend(now, seq(n), config), machine.resend(now, n)),
         Op::Confirm(range) => {
             tracker.confirm(now, range);

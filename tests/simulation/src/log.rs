@@ -125,7 +125,7 @@ impl StreamLog {
     pub fn trim(&mut self, keep: usize) {
         while self.entries.len() > keep {
             let Some(gone) = self.entries.pop_front() else { return };
-            self.trimmed_upto = gone.event().seq;
+            self.trimmed_upto = gone.seq();
         }
     }
 
@@ -135,7 +135,7 @@ impl StreamLog {
         self.entries.retain(|entry| {
             let gone = goes(entry.event());
             if gone {
-                SeqRange::single(entry.event().seq).into_iter().for_each(|single| compacted.insert(single));
+                SeqRange::single(entry.seq()).into_iter().for_each(|single| compacted.insert(single));
             }
             !gone
         });
@@ -144,9 +144,9 @@ impl StreamLog {
     /// A crash took the last `count` events: what is left is another log [AW-EPOCH].
     pub fn lose_tail(&mut self, count: usize) {
         for gone in self.entries.split_off(self.entries.len().saturating_sub(count)) {
-            self.ids.remove(&gone.event().id);
+            self.ids.remove(&gone.head().id);
         }
-        self.head = self.entries.back().map_or(self.trimmed_upto, |last| last.event().seq);
+        self.head = self.entries.back().map_or(self.trimmed_upto, |last| last.seq());
         self.begin_epoch();
     }
 
@@ -167,14 +167,14 @@ impl StreamLog {
 
     /// Answers a feed.
     pub fn read(&self, request: &ReadRequest) -> Page {
-        let from = self.entries.partition_point(|entry| entry.event().seq <= request.range.after());
+        let from = self.entries.partition_point(|entry| entry.seq() <= request.range.after());
         let (mut entries, mut bytes) = (Vec::new(), 0);
         let mut upto = request.range.upto();
-        for entry in self.entries.iter().skip(from).take_while(|entry| request.range.contains(entry.event().seq)) {
+        for entry in self.entries.iter().skip(from).take_while(|entry| request.range.contains(entry.seq())) {
             bytes += entry.bytes();
             let full = entries.len() >= request.max_events as usize || bytes > request.max_bytes as usize;
             if full && !entries.is_empty() {
-                upto = entries.last().map_or(upto, |last: &Arc<Entry>| last.event().seq);
+                upto = entries.last().map_or(upto, |last: &Arc<Entry>| last.seq());
                 break;
             }
             entries.push(entry.clone());
@@ -192,7 +192,7 @@ impl StreamLog {
 
     /// The event at a place, if the log holds it.
     pub fn get(&self, seq: Seq) -> Option<&Event> {
-        let at = self.entries.partition_point(|entry| entry.event().seq < seq);
+        let at = self.entries.partition_point(|entry| entry.seq() < seq);
         self.entries.get(at).map(|entry| entry.event()).filter(|event| event.seq == seq)
     }
 
@@ -213,7 +213,7 @@ impl StreamLog {
         self.compacted.clear();
         self.incarnation += 1;
         self.epoch = epoch(self.incarnation);
-        let held = self.entries.iter().map(|entry| (entry.event().seq, entry.event().id.clone()));
+        let held = self.entries.iter().map(|entry| (entry.seq(), entry.head().id.clone()));
         self.ever.insert(self.epoch.clone(), held.collect());
     }
 }

@@ -345,7 +345,7 @@ impl Server {
                         check_frame(events, &self.config);
                         // Dead letters in their second life are outside of the window [AW-SEND-9].
                         for (entry, _) in events.entries.iter().filter(|_| !events.requeued) {
-                            self.traffic.push((key.clone(), Traffic::Sent(entry.event().seq, entry.bytes())));
+                            self.traffic.push((key.clone(), Traffic::Sent(entry.seq(), entry.bytes())));
                         }
                         Kind::Events(key.0.clone(), line.subscribed)
                     }

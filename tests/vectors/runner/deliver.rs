@@ -206,7 +206,7 @@ fn describe(frame: FeedFrame) -> Value {
             let event = |seq: Seq, attempt: u32| {
                 if attempt == 1 { json!(seq) } else { json!({ "seq": seq, "attempt": attempt }) }
             };
-            let events: Vec<Value> = entries.iter().map(|(entry, n)| event(entry.event().seq, *n)).collect();
+            let events: Vec<Value> = entries.iter().map(|(entry, n)| event(entry.seq(), *n)).collect();
             json!({ "type": "events", "stream": "s", "after": after, "upto": upto, "events": events })
         }
     }

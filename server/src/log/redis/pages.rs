@@ -61,7 +61,7 @@ pub(super) fn page(read: Read, range: SeqRange) -> Result<Page, LogError> {
     let entries = entries.chunks_exact(2).map(|entry| from_text(&entry[0], &entry[1]).map(Arc::new));
     let entries: Vec<Arc<Entry>> = entries.collect::<Result<_, _>>()?;
     let upto = match entries.last() {
-        Some(cut) if is_cut != 0 => cut.event().seq,
+        Some(cut) if is_cut != 0 => cut.seq(),
         _ => range.upto().min(head).max(range.after()),
     };
     let mut compacted = Vec::new();

@@ -130,7 +130,7 @@ impl Record {
             if let Some(last) = entries.last()
                 && (entries.len() >= limit.events || bytes > limit.bytes)
             {
-                upto = last.event().seq;
+                upto = last.seq();
                 break;
             }
             entries.push(Arc::new(entry));

@@ -37,7 +37,7 @@ impl Recent {
         }
         self.newest.extend(entries);
         let trimmed_upto = tail.oldest.before();
-        while self.newest.front().is_some_and(|entry| entry.event().seq <= trimmed_upto) {
+        while self.newest.front().is_some_and(|entry| entry.seq() <= trimmed_upto) {
             self.newest.pop_front();
         }
         self.newest_after = self.newest_after.max(trimmed_upto);
@@ -67,15 +67,15 @@ impl Recent {
         if let Some(tail) = &self.tail
             && range.after() >= self.newest_after
         {
-            let first = self.newest.partition_point(|entry| entry.event().seq <= range.after());
-            let wanted = self.newest.range(first..).take_while(|entry| entry.event().seq <= range.upto());
+            let first = self.newest.partition_point(|entry| entry.seq() <= range.after());
+            let wanted = self.newest.range(first..).take_while(|entry| entry.seq() <= range.upto());
             let (entries, cut) = Page::gather(wanted, limit);
             let upto = cut.unwrap_or(range.upto().min(tail.head).max(range.after()));
             return Some(Page { epoch: tail.epoch.clone(), entries, upto, oldest: tail.oldest, compacted: Vec::new() });
         }
         let (_, page) = self.pages.range(..=range.after()).next_back().filter(|(_, page)| page.upto > range.after())?;
-        let first = page.entries.partition_point(|entry| entry.event().seq <= range.after());
-        let wanted = page.entries[first..].iter().take_while(|entry| entry.event().seq <= range.upto());
+        let first = page.entries.partition_point(|entry| entry.seq() <= range.after());
+        let wanted = page.entries[first..].iter().take_while(|entry| entry.seq() <= range.upto());
         let (entries, cut) = Page::gather(wanted, limit);
         let upto = cut.unwrap_or(range.upto().min(page.upto));
         Some(Page { epoch: page.epoch.clone(), entries, upto, oldest: page.oldest, compacted: Vec::new() })
@@ -84,7 +84,7 @@ impl Recent {
     /// Lets the oldest of the newest events go.
     pub fn drop_newest(&mut self, events: usize) {
         for entry in self.newest.drain(..events.min(self.newest.len())) {
-            self.newest_after = entry.event().seq;
+            self.newest_after = entry.seq();
         }
     }
 

@@ -28,17 +28,17 @@ fn tail(epoch: &str, oldest: u64, head: u64) -> Tail {
 }
 
 fn moved(tail: Tail, entries: Vec<Arc<Entry>>) -> Moved {
-    let before = entries.first().map_or(tail.head, |first| first.event().seq.before());
+    let before = entries.first().map_or(tail.head, |first| first.seq().before());
     Moved { stream: stream(1), tail, before, entries }
 }
 
 fn page(epoch: &str, oldest: u64, entries: Vec<Arc<Entry>>) -> Page {
-    let upto = entries.last().unwrap().event().seq;
+    let upto = entries.last().unwrap().seq();
     Page { epoch: Epoch::new(epoch).unwrap(), oldest: seq(oldest), entries, upto, compacted: Vec::new() }
 }
 
 fn seqs(page: Option<Page>) -> Option<(Vec<u64>, u64)> {
-    page.map(|page| (page.entries.iter().map(|entry| entry.event().seq.get()).collect(), page.upto.get()))
+    page.map(|page| (page.entries.iter().map(|entry| entry.seq().get()).collect(), page.upto.get()))
 }
 
 #[tokio::test]

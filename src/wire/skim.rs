@@ -1,0 +1,178 @@
+//! Reads past a JSON value without looking into its texts, natively: an event's data is hundreds of bytes that nobody
+//! needs on their way from the log to the socket, and a parser looks at each of them.
+
+use memchr::memchr2;
+
+/// Deeper values are left to a parser that needs no stack for them.
+const MAX_DEPTH: usize = 64;
+
+/// Takes the field `data` out of an event's JSON as the log writes it, whose fields before it are numbers and strings: what
+/// comes before the field, and what comes after it. `None` if the JSON is of another form, or its data is not valid.
+pub(crate) fn without_data(json: &str) -> Option<(&str, &str)> {
+    const FIELD: &str = r#","data":"#;
+    // In a string each quote would have a backslash before it.
+    let before = json.find(FIELD)?;
+    let upto = value(json.as_bytes(), before + FIELD.len(), 0)?;
+    let (before, after) = (&json[..before], &json[upto..]);
+    after.starts_with([',', '}']).then_some((before, after))
+}
+
+/// Where the value that begins there ends.
+fn value(json: &[u8], at: usize, depth: usize) -> Option<usize> {
+    match *json.get(at)? {
+        b'"' => string(json, at + 1),
+        b'{' if depth < MAX_DEPTH => list(json, at + 1, b'}', |at| {
+            let colon = space(json, json.get(at).filter(|quote| **quote == b'"').and_then(|_| string(json, at + 1))?);
+            json.get(colon).filter(|colon| **colon == b':')?;
+            value(json, space(json, colon + 1), depth + 1)
+        }),
+        b'[' if depth < MAX_DEPTH => list(json, at + 1, b']', |at| value(json, at, depth + 1)),
+        b't' => literal(json, at, b"true"),
+        b'f' => literal(json, at, b"false"),
+        b'n' => literal(json, at, b"null"),
+        b'-' | b'0'..=b'9' => number(json, at),
+        _ => None,
+    }
+}
+
+/// Where a list of items ends whose first may begin there.
+fn list(json: &[u8], at: usize, end: u8, item: impl Fn(usize) -> Option<usize>) -> Option<usize> {
+    let mut at = space(json, at);
+    if *json.get(at)? == end {
+        return Some(at + 1);
+    }
+    loop {
+        at = space(json, item(at)?);
+        match *json.get(at)? {
+            b',' => at = space(json, at + 1),
+            last => return (last == end).then_some(at + 1),
+        }
+    }
+}
+
+/// Where a string ends whose text begins there.
+fn string(json: &[u8], mut at: usize) -> Option<usize> {
+    loop {
+        let length = memchr2(b'"', b'\\', json.get(at..)?)?;
+        let is_plain = json[at..at + length].iter().fold(true, |is_plain, byte| is_plain & (*byte >= b' '));
+        if !is_plain {
+            return None;
+        }
+        at += length + 1;
+        if json[at - 1] == b'"' {
+            return Some(at);
+        }
+        match *json.get(at)? {
+            b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => at += 1,
+            b'u' if json.get(at + 1..at + 5)?.iter().all(u8::is_ascii_hexdigit) => at += 5,
+            _ => return None,
+        }
+    }
+}
+
+fn number(json: &[u8], at: usize) -> Option<usize> {
+    let digits = |at: usize| at + json[at.min(json.len())..].iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let some_digits = |at| Some(digits(at)).filter(|end| *end > at);
+    let is = |at: usize, wanted: &[u8]| json.get(at).is_some_and(|byte| wanted.contains(byte));
+    let first = at + usize::from(is(at, b"-"));
+    let mut at = if is(first, b"0") { first + 1 } else { some_digits(first)? };
+    if is(at, b".") {
+        at = some_digits(at + 1)?;
+    }
+    if is(at, b"eE") {
+        at = some_digits(at + 1 + usize::from(is(at + 1, b"+-")))?;
+    }
+    Some(at)
+}
+
+fn literal(json: &[u8], at: usize, word: &[u8]) -> Option<usize> {
+    json[at..].starts_with(word).then_some(at + word.len())
+}
+
+fn space(json: &[u8], at: usize) -> usize {
+    at + json[at.min(json.len())..].iter().take_while(|byte| matches!(byte, b' ' | b'\t' | b'\n' | b'\r')).count()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::{Strategy, any, prop, prop_assert_eq, prop_oneof, proptest};
+    use serde::de::IgnoredAny;
+
+    #[test]
+    fn what_is_beside_the_data_is_found_wherever_the_data_ends() {
+        let split = |data: &str, rest: &str| {
+            let json = format!(r#"{{"seq":1,"id":"a\",\"data\":1","type":"t","time":2,"data":{data}{rest}}}"#);
+            without_data(&json).map(|(before, after)| (before.len(), after.to_owned()))
+        };
+        let before = r#"{"seq":1,"id":"a\",\"data\":1","type":"t","time":2"#.len();
+        for data in ["1", "-0.5e+7", "null", r#""}\"]""#, r#"{"a":[{},[],"\\"],"b":{"data":"}"}}"#, " [ 1 , 2 ]"] {
+            let expected = |rest: &str| (!data.starts_with(' ')).then(|| (before, format!("{rest}}}")));
+            for rest in ["", r#","meta":{"data":"1"}"#] {
+                assert_eq!(split(data, rest), expected(rest), "{data}");
+            }
+        }
+        for data in
+            ["", "01", "1.", "-", "tru", "nul", "[1,]", "{,}", r#"{"a"}"#, "\"\n\"", r#""\x""#, r#""\u00g0""#, "1 2"]
+        {
+            assert_eq!(split(data, ""), None, "{data}");
+        }
+    }
+
+    /// JSON, and what is nearly JSON.
+    fn texts() -> impl Strategy<Value = String> {
+        let token = prop_oneof![
+            prop::sample::select(vec![
+                "{",
+                "}",
+                "[",
+                "]",
+                ",",
+                ":",
+                "\"",
+                "\\",
+                "\\u12aF",
+                "\\n",
+                "0",
+                "12",
+                "-",
+                ".5",
+                "e",
+                "E+3",
+                "true",
+                "false",
+                "null",
+                " ",
+                "\n",
+                "\t",
+                "a",
+                "é",
+                "\u{1}",
+                "\"a\":",
+                "\"b\"",
+                "[1,2]",
+                "{\"c\":null}",
+            ])
+            .prop_map(str::to_owned),
+            any::<char>().prop_map(String::from),
+        ];
+        prop::collection::vec(token, 1..12).prop_map(|tokens| tokens.concat())
+    }
+
+    proptest! {
+        #[test]
+        fn a_value_is_taken_exactly_if_a_parser_takes_it(text in texts()) {
+            let is_taken = value(text.as_bytes(), 0, 0) == Some(text.len());
+            // Space around a value belongs to nobody here.
+            let is_bare = text.trim_matches([' ', '\n', '\t', '\r']) == text;
+            prop_assert_eq!(is_taken, is_bare && serde_json::from_str::<IgnoredAny>(&text).is_ok());
+        }
+    }
+
+    #[test]
+    fn a_value_that_is_too_deep_is_left_to_others() {
+        let nested = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
+        let taken = |depth| value(nested(depth).as_bytes(), 0, 0).is_some();
+        assert_eq!([MAX_DEPTH, MAX_DEPTH + 1].map(taken), [true, false]);
+    }
+}
