@@ -1,16 +1,15 @@
 // `npm run bench`: Ackwire and what it would replace, side by side in a real browser. Options:
 // `npm run bench -- --workload small,large --only bare,ackwire --runs 5 --quick --out docs`. Exit code 1 if a run failed.
 // With less than all of it nothing is written unless `--out` says where.
-import { join, resolve } from "node:path";
+import { resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { buildPackage, buildServer, ensureBuildTools } from "./build.mjs";
-import { unlessFresh } from "./lib/fresh.mjs";
 import { root } from "./lib/paths.mjs";
-import { run } from "./lib/run.mjs";
 import { onStop } from "./lib/signals.mjs";
 import { dim, Failure, main, red, say, seconds } from "./lib/step.mjs";
 import { ensureChromium } from "./setup/chromium.mjs";
 import { ensureNatsServer } from "./setup/nats-server.mjs";
+import { ensurePeers } from "./setup/peers.mjs";
 
 await main(async () => {
   const options = readOptions();
@@ -67,16 +66,6 @@ function readOptions() {
   const isWhole = only.length === 0 && workload.length === 0 && !values.quick;
   const out = values.out ?? (isWhole ? "docs" : undefined);
   return { only, workload, runs, quick: values.quick, out: out && resolve(root, out) };
-}
-
-/** What Ackwire is measured against, in versions that stay until somebody raises them. */
-async function ensurePeers() {
-  const folder = "benches";
-  const inputs = ["package.json", "package-lock.json"].map((file) => join(folder, file));
-  await unlessFresh("benches", { inputs, outputs: [join(folder, "node_modules")] }, () => {
-    say("Installing the peers");
-    return run("npm", ["ci"], { cwd: join(root, folder), failure: "npm could not install the peers: see above." });
-  });
 }
 
 /** Numbers with three digits that count. */

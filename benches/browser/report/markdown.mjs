@@ -22,7 +22,8 @@ export function toMarkdown({ machine, runs, quick, results }, plots) {
   return parts.join("\n\n");
 }
 
-function preface(machine, runs, quick) {
+/** Where, when and with what it was measured. */
+export function preface(machine, runs, quick) {
   const peers = Object.entries(machine.peers).map(([name, version]) => `${name} ${version}`);
   const versions = [machine.browser, `Node ${machine.node}`, machine.nats, ...peers].filter(Boolean).join(", ");
   const length = quick ? ", with a tenth of the events" : "";

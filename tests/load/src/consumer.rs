@@ -29,9 +29,32 @@ pub struct Way {
     pub receive_buffer: Option<u32>,
 }
 
+/// A WebSocket, whatever is spoken over it.
+pub type Socket = WebSocketStream<TcpStream>;
+
+/// Opens one; `ws://` with a numeric address.
+pub async fn open(url: &str, way: Way, subprotocol: Option<&'static str>) -> Outcome<Socket> {
+    let socket = TcpSocket::new_v4()?;
+    if let Some(from) = way.from {
+        socket.bind(SocketAddr::from((from, 0)))?;
+    }
+    if let Some(bytes) = way.receive_buffer {
+        socket.set_recv_buffer_size(bytes)?;
+    }
+    let mut request = url.into_client_request()?;
+    let address = request.uri().authority().ok_or("a URL without an address")?.as_str().parse()?;
+    let stream = socket.connect(address).await?;
+    stream.set_nodelay(true)?;
+    if let Some(subprotocol) = subprotocol {
+        request.headers_mut().insert("sec-websocket-protocol", HeaderValue::from_static(subprotocol));
+    }
+    let config = WebSocketConfig::default().read_buffer_size(BUFFER_BYTES).write_buffer_size(0);
+    Ok(client_async_with_config(request, stream, Some(config)).await?.0)
+}
+
 /// One connection.
 pub struct Consumer {
-    socket: WebSocketStream<TcpStream>,
+    socket: Socket,
     /// Of each stream.
     epochs: BTreeMap<String, Value>,
 }
@@ -39,19 +62,7 @@ pub struct Consumer {
 impl Consumer {
     /// Connected, welcome, and subscribed to these (the entries of `hello.subscriptions`).
     pub async fn connect(address: &str, way: Way, name: &str, subscriptions: &[Value]) -> Outcome<Self> {
-        let socket = TcpSocket::new_v4()?;
-        if let Some(from) = way.from {
-            socket.bind(SocketAddr::from((from, 0)))?;
-        }
-        if let Some(bytes) = way.receive_buffer {
-            socket.set_recv_buffer_size(bytes)?;
-        }
-        let stream = socket.connect(address.parse()?).await?;
-        stream.set_nodelay(true)?;
-        let mut request = format!("ws://{address}/v1/socket").into_client_request()?;
-        request.headers_mut().insert("sec-websocket-protocol", HeaderValue::from_static(SUBPROTOCOL));
-        let config = WebSocketConfig::default().read_buffer_size(BUFFER_BYTES).write_buffer_size(0);
-        let (socket, _) = client_async_with_config(request, stream, Some(config)).await?;
+        let socket = open(&format!("ws://{address}/v1/socket"), way, Some(SUBPROTOCOL)).await?;
         let mut consumer = Self { socket, epochs: BTreeMap::new() };
         let hello =
             json!({ "type": "hello", "consumer": name, "agent": "ackwire-load", "subscriptions": subscriptions });

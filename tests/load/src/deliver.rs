@@ -60,10 +60,23 @@ pub struct Options {
     pin: bool,
 }
 
+impl Options {
+    /// For one run with the server and this client on a core each.
+    pub fn pinned(log: &str, seconds: u64, deliveries: u32, bytes: u32) -> Self {
+        let (connections, work, streams) = (Vec::new(), Vec::new(), Vec::new());
+        Self { connections, work, streams, seconds, deliveries, bytes, rounds: 1, log: log.into(), pin: true }
+    }
+}
+
+/// One run, with one stream for everybody. Runs of different numbers have addresses of their own.
+pub async fn to_all(program: &Path, options: &Options, number: usize, work: Work, connections: usize) -> Outcome<Run> {
+    Plan { options, number, work, streams: Streams::One, connections }.run(program).await
+}
+
 /// What is delivered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ValueEnum)]
 #[serde(rename_all = "lowercase")]
-enum Work {
+pub enum Work {
     /// Single events as they are appended: the next one once all but the last are with everybody.
     Live,
     /// What was appended before anybody subscribed.
@@ -73,7 +86,7 @@ enum Work {
 /// What the connections subscribe to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ValueEnum)]
 #[serde(rename_all = "lowercase")]
-enum Streams {
+pub enum Streams {
     /// All to the same.
     One,
     /// Each to one of its own.
@@ -91,20 +104,20 @@ pub struct Found {
 
 /// One server, one kind of work. Every delivery was checked to be the next one of its stream, and is confirmed.
 #[derive(Serialize)]
-struct Run {
+pub struct Run {
     work: Work,
     streams: Streams,
     connections: usize,
-    deliveries: usize,
+    pub deliveries: usize,
     appends: usize,
     /// From the first append, or subscription, to the last confirmation.
     seconds: f64,
-    deliveries_per_second: f64,
-    events_per_frame: f64,
+    pub deliveries_per_second: f64,
+    pub events_per_frame: f64,
     acks: usize,
     /// All processor time of the server in that time, appends included, over the deliveries; `null` where the system does
     /// not tell.
-    cpu_micros_per_delivery: Option<f64>,
+    pub cpu_micros_per_delivery: Option<f64>,
     /// The server's memory with everybody connected, and at the end, without what it had before.
     connected_kb_per_connection: f64,
     after_kb_per_connection: f64,

@@ -1,7 +1,8 @@
-//! `ackwire-load connections|slow|deliver|append|redis`: what a server bears, or several. It starts them itself, on this
-//! machine alone, says how far it is, stops by itself, and writes a report. `npm run load -- …` builds both and runs it.
+//! `ackwire-load connections|slow|deliver|append|redis|compare`: what a server bears, or several. It starts them itself, on
+//! this machine alone, says how far it is, stops by itself, and writes a report. `npm run load -- …` builds both and runs it.
 
 mod append;
+mod compare;
 mod connections;
 mod consumer;
 mod cores;
@@ -48,6 +49,8 @@ enum Command {
     Append(append::Options),
     /// Several servers on one Redis: events a second and their cost, latency, what connections, streams and events take
     Redis(redis::Options),
+    /// Events delivered a second, side by side with a bare `ws` server and socket.io's
+    Compare(compare::Options),
 }
 
 #[tokio::main]
@@ -73,6 +76,10 @@ async fn main() -> ExitCode {
         Command::Redis(options) => {
             let report = report.unwrap_or_else(|| "target/load/redis.json".into());
             redis::run(&server, options).await.and_then(|found| write(&found, report))
+        }
+        Command::Compare(options) => {
+            let report = report.unwrap_or_else(|| "target/load/compare.json".into());
+            compare::run(&server, options).await.and_then(|found| write(&found, report))
         }
     };
     match done {

@@ -13,7 +13,7 @@ use tokio::{
 use crate::{Failure, Outcome, consumer::Consumer, progress::Count};
 
 /// The window that is asked for, which is the SDK's.
-pub const WINDOW: (u32, u32) = (256, 1 << 20);
+pub const WINDOW: (u32, u32) = (1_024, 1 << 20);
 /// A quarter of it is confirmed at once [AW-ACK-3].
 const ACK_AT: u64 = WINDOW.0 as u64 / 4;
 /// Less than that after so long [AW-ACK-3].

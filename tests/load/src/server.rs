@@ -32,7 +32,7 @@ impl Server {
 
     /// The same, on this processor core only, if one is named.
     pub async fn start_on(core: Option<u32>, program: &Path, connections: usize, flags: &[&str]) -> Outcome<Self> {
-        allow_files(connections as u64 + OTHER_FILES)?;
+        allow_files(connections as u64)?;
         let data = tempfile::tempdir()?;
         let most = connections.to_string();
         let mut child = cores::command(core, program)
@@ -94,8 +94,9 @@ impl Server {
     }
 }
 
-/// Raises this process's limit of open files, which the server inherits.
-fn allow_files(wanted: u64) -> Outcome<()> {
+/// Raises this process's limit of open files, which the server inherits, to what so many connections need.
+pub fn allow_files(connections: u64) -> Outcome<()> {
+    let wanted = connections + OTHER_FILES;
     let allowed = rlimit::increase_nofile_limit(wanted)?;
     if allowed < wanted {
         let ask = "allow it more with `ulimit -n` (or LimitNOFILE), or ask for fewer with --connections";
