@@ -34,5 +34,7 @@ function pick(table, wanted, kind) {
     if (found.length === 0) throw new Error(`There is no ${kind} "${name}": ${names.join(", ")}.`);
     return found;
   });
-  return Object.entries(table).filter(([name]) => wanted.length === 0 || picked.includes(name));
+  return Object.entries(table).filter(([name, { isTrial }]) =>
+    wanted.length === 0 ? !isTrial : picked.includes(name),
+  );
 }

@@ -1,11 +1,21 @@
 // Who takes part. Each has a folder with its page's side (`page.mjs`) and its server's (`server.mjs`).
 // `confirms`: its server learns what was handled, or received. `resumes`: after a cut it gets what it has missed.
 // `takesMillion`: it has its turn with a million events as well, which takes the slow ones minutes.
+// `isTrial`: it takes part only when it is asked for by name.
 
 const bare = (perFrame) => ({
   title: `bare WebSocket + JSON.parse, ${perFrame} per frame`,
   folder: "bare",
   config: { perFrame },
+});
+
+/** Ackwire with another window than its default, to see what the round trips cost. */
+const windowed = (events) => ({
+  title: `Ackwire, log in memory, a window of ${events.toLocaleString("en-US")} events`,
+  folder: "ackwire",
+  config: { log: "memory", window: { events, bytes: 4 << 20 } },
+  confirms: true,
+  isTrial: true,
 });
 
 export const contestants = {
@@ -55,5 +65,7 @@ export const contestants = {
   },
   signalr: { title: "SignalR, stateful reconnect", resumes: true, folder: "signalr", confirms: true },
   webpubsub: { title: "Azure Web PubSub, reliable", resumes: true, folder: "webpubsub", confirms: true },
+  "window-256": windowed(256),
+  "window-4096": windowed(4096),
   mqtt: { title: "MQTT.js, QoS 1", resumes: true, folder: "mqtt", confirms: true },
 };
