@@ -274,8 +274,9 @@ impl Machine {
     }
 
     pub fn vouch(&mut self, now: Instant, n: u64) -> Result<bool, NotDone> {
+        self.recall(now, n);
         match self.life(n).clone() {
-            Life::Unsent | Life::Awaited | Life::Passed => return Err(NotDone::UnknownEvent),
+            Life::Unsent | Life::Passed | Life::Awaited => return Err(NotDone::UnknownEvent),
             Life::Applied { .. } => return Ok(false),
             Life::Open(open) => {
                 let is_late = open.waits == Some(true);
@@ -292,7 +293,15 @@ impl Machine {
         Ok(true)
     }
 
+    /// What was sent in an earlier life of the server has a record again once somebody asks about it.
+    fn recall(&mut self, now: Instant, n: u64) {
+        if matches!(self.life(n), Life::Awaited) {
+            self.lives.insert(n, Life::Open(Open::new(now)));
+        }
+    }
+
     pub fn fail_event(&mut self, now: Instant, n: u64, retry: bool) -> Result<(), NotDone> {
+        self.recall(now, n);
         match self.life(n) {
             Life::Unsent | Life::Awaited | Life::Passed => Err(NotDone::UnknownEvent),
             Life::Applied { .. } | Life::Dead { .. } => Err(NotDone::Settled),
