@@ -6,9 +6,13 @@ import { root } from "../lib/paths.mjs";
 import { run } from "../lib/run.mjs";
 import { say } from "../lib/step.mjs";
 import { ensureChromium } from "../setup/chromium.mjs";
+import { ensureRedis } from "../setup/redis.mjs";
 import { countNode } from "./count.mjs";
 
-export const browser = (result) => runInBrowser("tests/browser", result);
+export async function browser(result) {
+  await ensureRedis();
+  await runInBrowser("tests/browser", result);
+}
 
 /** Runs a folder of node:test files, with everything built that they need. */
 export async function runInBrowser(folder, result) {

@@ -33,11 +33,7 @@ export async function runRolling(scope, { servers: count = 3, clients, drainMs, 
   const producing = produce(servers.server);
   for (let index = 0; index < count; index++) {
     await servers.replace(index, "SIGTERM", 0, { isKnown });
-    await until(
-      "every client is connected",
-      () => page.evaluate((all) => fixture.connected() === all, clients),
-      PATIENCE_MS,
-    );
+    await untilConnected(page);
     onProgress(`${index + 1} of ${count} servers replaced`);
   }
   const appended = await producing.stop();
@@ -74,6 +70,14 @@ async function openPage(scope, config) {
   return page;
 }
 
+async function untilConnected(page) {
+  try {
+    await until("every client is connected", () => page.evaluate(() => fixture.others().length === 0), PATIENCE_MS);
+  } catch (error) {
+    throw new Error(`${error.message}: ${await page.evaluate(() => fixture.others().join("; "))}`);
+  }
+}
+
 /** One event after another, again under the same id until it is answered; `stop()` resolves to the seqs. */
 function produce(server) {
   const seqs = [];
@@ -99,6 +103,7 @@ const same = (one, other) => one.length === other.length && one.every((value, in
 /** How long clients waited, and how many came back in each tenth of the time that they had. */
 function measured(journals, drainMs) {
   const returns = journals.flatMap(({ returns }) => returns);
+  const longest = returns.reduce((one, other) => (other.waited > one.waited ? other : one), { waited: 0 });
   const waited = returns.map(({ waited }) => waited).sort((one, other) => one - other);
   const quantile = (share) => waited[Math.max(0, Math.ceil(share * waited.length) - 1)];
   const slots = new Map();
@@ -108,7 +113,8 @@ function measured(journals, drainMs) {
   }
   return {
     returns: returns.length,
-    waitedMs: { p50: quantile(0.5), p99: quantile(0.99), max: waited.at(-1) },
+    waitedMs: { p50: quantile(0.5), p99: quantile(0.99), max: longest.waited },
+    longest: longest.states?.join(", "),
     mostInATenth: Math.max(0, ...slots.values()),
   };
 }
@@ -122,6 +128,7 @@ export function rollingText({
   events,
   returns,
   waitedMs,
+  longest,
   mostInATenth,
   violations,
 }) {
@@ -131,7 +138,7 @@ export function rollingText({
     `${servers} servers replaced, ${clients} clients, ${drainMs / 1_000} s to go elsewhere, a balancer that ` +
       `${isKnown ? "sends nobody to a server that drains" : "does not know who drains"}; ${events} events`,
     `  ${returns} times a client was without a connection: for ${ms(waitedMs.p50)} (median), ${ms(waitedMs.p99)} (99 %), ` +
-      `${ms(waitedMs.max)} (longest)`,
+      `${ms(waitedMs.max)} (longest: ${longest})`,
     `  at most ${mostInATenth} came back within ${drainMs / 10} ms; all at once would be some ${perServer.toFixed(0)}, evenly ` +
       `${(perServer / 10).toFixed(0)}`,
     violations.length === 0 ? "  No violation." : violations.map((what) => `  ✗ ${what}`).join("\n"),
