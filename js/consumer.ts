@@ -1,3 +1,4 @@
+import { newId } from "./engine.js";
 import type { KeyValueStore } from "./options.js";
 
 /**
@@ -106,13 +107,4 @@ function both(first: () => void, second: () => void): () => void {
     first();
     second();
   };
-}
-
-/** A random id (a version 4 UUID), for consumers and published events. `crypto.randomUUID` is for secure origins only. */
-export function newId(): string {
-  const bytes = crypto.getRandomValues(new Uint8Array(16));
-  bytes[6] = ((bytes[6] as number) & 15) | 64;
-  bytes[8] = ((bytes[8] as number) & 63) | 128;
-  const text = Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
-  return text.replace(/^(.{8})(.{4})(.{4})(.{4})/, "$1-$2-$3-$4-");
 }

@@ -1,6 +1,9 @@
-import { begin, end, hand, heap, ids, initSync, numbers, stats } from "./ackwire.js";
+import { begin, close, end, hand, heap, ids, initSync, newId, numbers, open, send, stats, watch } from "./ackwire.js";
 import { AckwireError, describe } from "./errors.js";
 import type { WasmSource } from "./options.js";
+
+/** A random id (a version 4 UUID), for consumers and published events; only once the engine is loaded. */
+export { newId };
 
 let loading: Promise<unknown> | undefined;
 
@@ -35,9 +38,10 @@ const encoder = new TextEncoder();
 export class Engine {
   readonly #number: number;
 
-  constructor(list: readonly number[]) {
+  /** `happened` is told what happens in the browser: an event, or nothing when the timer fires, and of which socket. */
+  constructor(list: readonly number[], happened: (event: Event | undefined, socket: number) => void) {
     write(list);
-    this.#number = begin();
+    this.#number = begin(happened);
   }
 
   /** Hands in an input, with the ids of events. Returns the answer and what is to be done. */
@@ -57,6 +61,25 @@ export class Engine {
     return stats(this.#number);
   }
 
+  /** Listens to the page. */
+  watch(): void {
+    watch(this.#number);
+  }
+
+  /** Opens a socket in place of the one before; throws what the browser throws. */
+  open(socket: number, url: string): void {
+    open(this.#number, socket, url);
+  }
+
+  close(socket: number, code: number, reason: string): void {
+    close(this.#number, socket, code, reason);
+  }
+
+  send(socket: number, text: string): void {
+    send(this.#number, socket, text);
+  }
+
+  /** Lets go of the browser. */
   end(): void {
     end(this.#number);
   }

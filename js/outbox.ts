@@ -1,4 +1,4 @@
-import { newId } from "./consumer.js";
+import { newId } from "./engine.js";
 import { AckwireError } from "./errors.js";
 import { checkName, invalid, isId, type PublishOptions } from "./options.js";
 import { Input, type Shell } from "./shell.js";
@@ -6,9 +6,10 @@ import type { Published } from "./types.js";
 
 interface Entry {
   readonly stream: string;
-  readonly id: string;
-  /** The finished frame. */
-  readonly message: string;
+  /** Empty for one that has none and waits for the engine, which makes ids. */
+  id: string;
+  /** The frame's fields after its id, as text. */
+  readonly fields: string;
   readonly promise: Promise<Published>;
   resolve(published: Published): void;
   reject(error: unknown): void;
@@ -35,29 +36,32 @@ export class Outbox {
   }
 
   publish(stream: string, type: string, data: unknown, options: PublishOptions): Promise<Published> {
-    const { id = newId(), meta = {} } = options;
+    const { id = this.#hasEngine ? newId() : "", meta = {} } = options;
     checkName("stream", stream, 200, "invalid_argument");
     checkName("type", type, 100, "invalid_argument");
-    if (!isId(id)) throw invalid("id", "has 1 to 128 bytes without control characters", id, "invalid_argument");
+    if (options.id !== undefined && !isId(id))
+      throw invalid("id", "has 1 to 128 bytes without control characters", id, "invalid_argument");
     checkMeta(meta);
-    const waiting = this.#entries.get(this.find(stream, id));
+    const waiting = id && this.#entries.get(this.find(stream, id));
     if (waiting) return waiting.promise;
     if (!this.#hasEngine && this.#entries.size >= MAX_EARLY) {
       throw new AckwireError("outbox_full", `${MAX_EARLY} publishes wait for the first connection`);
     }
     // Written now, so that later changes to the object do not count.
     const fields = `"event_type":${JSON.stringify(type)},"data":${write(data)},"meta":${JSON.stringify(meta)}}`;
-    const message = `{"type":"publish","stream":${JSON.stringify(stream)},"id":${JSON.stringify(id)},${fields}`;
-    const entry = { stream, id, message, ...deferred() };
+    const entry = { stream, id, fields, ...deferred() };
     this.#entries.set(++this.#last, entry);
-    this.#send(this.#last, entry);
+    this.#send(this.#last);
     return entry.promise;
   }
 
   /** There is an engine now. */
   start(): void {
     this.#hasEngine = true;
-    for (const [number, entry] of [...this.#entries]) this.#send(number, entry);
+    for (const [number, entry] of [...this.#entries]) {
+      entry.id ||= newId();
+      this.#send(number);
+    }
   }
 
   /** The number of the one that waits for this answer; 0 if none does. */
@@ -68,8 +72,12 @@ export class Outbox {
     return 0;
   }
 
+  /** The finished frame. */
   message(number: number): string {
-    return this.#entries.get(number)?.message ?? "";
+    const entry = this.#entries.get(number);
+    if (!entry) return "";
+    const { stream, id, fields } = entry;
+    return `{"type":"publish","stream":${JSON.stringify(stream)},"id":${JSON.stringify(id)},${fields}`;
   }
 
   published(number: number, seq: number, duplicate: boolean): void {
@@ -87,8 +95,8 @@ export class Outbox {
     this.#entries.clear();
   }
 
-  #send(number: number, { message }: Entry): void {
-    const bytes = new TextEncoder().encode(message).length;
+  #send(number: number): void {
+    const bytes = new TextEncoder().encode(this.message(number)).length;
     try {
       this.#enter((shell) => shell.hand([Input.Publish, 0, number, bytes]));
     } catch (error) {

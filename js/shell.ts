@@ -60,8 +60,6 @@ const NOTICES = [
   ["reset", "void position"],
 ] as const;
 
-/** The longest wait that `setTimeout` takes, in milliseconds; a timer that fires early is harmless. */
-const MAX_TIMEOUT_MS = 2 ** 31 - 1;
 /** Longest `error` of a `nack`, in bytes. */
 const MAX_ERROR_BYTES = 1_000;
 /** So many names, or frames that were held, are kept unneeded before it is looked which of them are. */
@@ -101,7 +99,7 @@ interface Acked {
 }
 
 /**
- * The engine's surroundings: its socket, its timer, the page's events, and the texts that it knows by number.
+ * The engine's surroundings: what the browser tells, as inputs, and the texts that the engine knows by number.
  *
  * Each input does the same: the engine is told and says what is to be done, then that is done. What concerns the
  * application is only queued: it runs when all of that is over.
@@ -125,11 +123,6 @@ export class Shell implements Numbers {
   #last = 0;
   #maxNames = MANY;
   #token: string | undefined;
-  #socket: WebSocket | undefined;
-  /** The engine's number for it. */
-  #socketId = 0;
-  #timer: ReturnType<typeof setTimeout> | undefined;
-  #armed = Infinity;
   readonly #outputs: Output[] = [];
   #isActing = false;
 
@@ -145,22 +138,19 @@ export class Shell implements Numbers {
     this.#target = target;
     this.#url = url;
     this.#consumer = consumer;
-    const random = crypto.getRandomValues(new Uint32Array(6));
-    this.#engine = new Engine([...random, ...settings, ...this.#readCheckpoint(checkpoint ?? "")]);
+    const list = [...settings, ...this.#readCheckpoint(checkpoint ?? "")];
+    this.#engine = new Engine(list, (event, socket) => this.#happened(event, socket));
   }
 
   // --- the application ---
 
   connect(): void {
-    this.#watch("addEventListener");
+    this.#engine.watch();
     this.hand([Input.Connect]);
   }
 
   close(): void {
     this.hand([Input.Close]);
-    this.#watch("removeEventListener");
-    clearTimeout(this.#timer);
-    this.#leave();
     this.#engine.end();
   }
 
@@ -321,19 +311,16 @@ export class Shell implements Numbers {
     };
     while (at < list.length) {
       const what = next();
-      if (what === 0) {
-        this.#arm(next());
-      } else if (what === 1) {
+      if (what === 1) {
         this.#loop.tell(() => target.askToken());
       } else if (what === 2) {
         this.#open(next());
       } else if (what === 3) {
-        const [socket, code, reason] = [next(), next(), next()];
-        if (socket === this.#socketId) this.#leave(code, PHRASES[reason]);
+        this.#engine.close(next(), next(), PHRASES[next()] as string);
       } else if (what === 4) {
-        this.#send(next(), target.message(next()));
+        this.#engine.send(next(), target.message(next()));
       } else if (what === 5) {
-        this.#send(next(), frame());
+        this.#engine.send(next(), frame());
       } else if (what === 6) {
         const [id, number, start, end] = [next(), next(), next(), next()];
         const run = (number === payload ? events : this.#held.get(number)) as readonly WireEvent[];
@@ -376,68 +363,29 @@ export class Shell implements Numbers {
 
   // --- the browser ---
 
-  /** An input from the browser; then the application may run. */
-  #task(input: number[], words?: string): void {
-    this.hand(input, words);
+  /** An event of the page or of a socket, or nothing when the timer fires; then the application may run. */
+  #happened(event: Event | undefined, socket: number): void {
+    const type = event?.type;
+    if (type === "message") {
+      this.#receive(socket, (event as MessageEvent).data);
+    } else if (type === "open") {
+      this.hand([Input.Opened, 0, socket]);
+    } else if (type === "close") {
+      const { code, reason } = event as CloseEvent;
+      this.hand([Input.Closed, 0, socket, code], reason);
+    } else {
+      const isHidden = type === "pagehide" || type === "freeze" || (type === "visibilitychange" && document.hidden);
+      this.hand([isHidden ? Input.Hide : type ? Input.Wake : Input.Timeout]);
+    }
     this.#loop.startTask();
   }
 
-  readonly #onPage = ({ type }: Event): void => {
-    const isHidden = type === "pagehide" || type === "freeze" || (type === "visibilitychange" && document.hidden);
-    this.#task([isHidden ? Input.Hide : Input.Wake]);
-  };
-
-  /** Listens to the window or the worker, and to the document where there is one; a worker hears of `online` only. */
-  #watch(act: "addEventListener" | "removeEventListener"): void {
-    for (const type of ["online", "pageshow", "pagehide"]) globalThis[act]?.(type, this.#onPage);
-    for (const type of ["visibilitychange", "freeze", "resume"]) globalThis.document?.[act](type, this.#onPage);
-  }
-
-  #open(id: number): void {
-    this.#leave();
-    this.#socketId = id;
+  #open(socket: number): void {
     try {
-      // The browser throws at once for an address that the page may not use, such as `ws:` on `https:`.
-      const socket = new WebSocket(this.#url, "ackwire.v1");
-      socket.onopen = () => this.#task([Input.Opened, 0, id]);
-      socket.onmessage = ({ data }) => {
-        this.#receive(id, data);
-        this.#loop.startTask();
-      };
-      socket.onclose = ({ code, reason }) => this.#task([Input.Closed, 0, id, code], reason);
-      this.#socket = socket;
+      this.#engine.open(socket, this.#url);
     } catch (thrown) {
-      this.hand([Input.Closed, 0, id, 1006], String(thrown));
+      this.hand([Input.Closed, 0, socket, 1006], String(thrown));
     }
-  }
-
-  /** Lets go of the socket: it says nothing any more. */
-  #leave(code?: number, reason?: string): void {
-    const socket = this.#socket;
-    this.#socket = undefined;
-    if (!socket) return;
-    socket.onopen = socket.onmessage = socket.onclose = null;
-    socket.close(code, reason);
-  }
-
-  /** On a socket that is closing it is dropped: what must arrive is sent again after `welcome`. */
-  #send(id: number, text: string): void {
-    if (id === this.#socketId && this.#socket?.readyState === 1) this.#socket.send(text);
-  }
-
-  /** One timer. One that fires early is harmless, so it is set anew only when something is due sooner. */
-  #arm(due: number): void {
-    if (due >= this.#armed) return;
-    clearTimeout(this.#timer);
-    this.#armed = due < 0 ? Infinity : due;
-    if (due < 0) return;
-    this.#timer = setTimeout(
-      () => {
-        this.#armed = Infinity;
-        this.#task([Input.Timeout]);
-      },
-      Math.min(due - performance.now(), MAX_TIMEOUT_MS),
-    );
   }
 
   #receive(socket: number, message: unknown): void {

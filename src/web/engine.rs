@@ -2,17 +2,21 @@
 
 use std::cell::RefCell;
 
+use js_sys::Function;
+use uuid::Uuid;
 use wasm_bindgen::prelude::*;
 
+use super::browser::Browser;
 use super::numbers::Numbers;
 use super::{input, output};
 use crate::base::{Backoff, Instant};
-use crate::receive::{Config, Head, IdHasher, Session};
+use crate::receive::{Config, Head, IdHasher, Session, SocketId};
 use crate::wire::ConsumerId;
 
-/// A client without its surroundings.
+/// A client without its texts.
 pub(super) struct Engine {
     pub session: Session<u32>,
+    browser: Browser,
     pub hasher: IdHasher,
     /// The heads of the frame at hand; kept to be used again.
     pub heads: Vec<Head>,
@@ -62,14 +66,20 @@ pub fn ids(bytes: usize) -> *const u8 {
     })
 }
 
-/// A client that does nothing yet; returns its number. To be read: six random numbers of 32 bits, the settings in the order
-/// of the facade's `Settings`, and the checkpoint that was told last.
+/// A random id (a version 4 UUID), for consumers and published events.
+#[wasm_bindgen(js_name = newId)]
+pub fn new_id() -> String {
+    Uuid::new_v4().hyphenated().encode_lower(&mut Uuid::encode_buffer()).to_owned()
+}
+
+/// A client that does nothing yet; returns its number. To be read: the settings in the order of the facade's `Settings`, and
+/// the checkpoint that was told last. What happens in the browser is told to `happened`: see [`Browser`].
 #[wasm_bindgen]
-pub fn begin() -> usize {
+pub fn begin(happened: Function) -> usize {
     DESK.with_borrow_mut(|desk| {
         let mut given = Numbers::new(&desk.numbers);
-        let hasher = IdHasher::new(given.bits(), given.bits());
-        let seed = given.bits();
+        let (key0, key1) = Uuid::new_v4().as_u64_pair();
+        let (seed, _) = Uuid::new_v4().as_u64_pair();
         let mut config = Config::new(ConsumerId(0));
         config.reconnect = Backoff { base: given.millis(), max: given.millis() };
         config.max_tries = Some(given.int()).filter(|&tries| tries > 0);
@@ -79,7 +89,8 @@ pub fn begin() -> usize {
         config.probe_timeout = given.millis();
         config.has_token = given.flag();
         let session = Session::new(config, given.checkpoint(), seed);
-        desk.engines.push(Some(Box::new(Engine { session, hasher, heads: Vec::new() })));
+        let (browser, hasher) = (Browser::new(happened), IdHasher::new(key0, key1));
+        desk.engines.push(Some(Box::new(Engine { session, browser, hasher, heads: Vec::new() })));
         desk.engines.len() - 1
     })
 }
@@ -95,8 +106,12 @@ pub fn hand(engine: usize, bytes: usize) -> *const f64 {
             let mut given = Numbers::new(numbers);
             let input = given.int();
             let now = Instant::from_millis(given.next() as u64);
+            if input == input::TIMEOUT {
+                engine.browser.fired();
+            }
             input::hand_in(engine, input, now, given, ids.get(..bytes).unwrap_or_default(), answer);
             output::drain(&mut engine.session, answer);
+            engine.browser.arm(now, engine.session.poll_timeout());
         }
         answer[0] = (answer.len() - 1) as f64;
         answer.as_ptr()
@@ -112,7 +127,31 @@ pub fn stats(engine: usize) -> JsValue {
     })
 }
 
-/// The client is over.
+/// Listens to the page from now on.
+#[wasm_bindgen]
+pub fn watch(engine: usize) {
+    with_browser(engine, Browser::watch);
+}
+
+/// Opens a socket in place of the one before; throws what the browser throws.
+#[wasm_bindgen]
+pub fn open(engine: usize, socket: SocketId, url: &str) -> Result<(), JsValue> {
+    with_browser(engine, |browser| browser.open(socket, url)).unwrap_or(Ok(()))
+}
+
+/// Closes a socket, if it is the one at hand.
+#[wasm_bindgen]
+pub fn close(engine: usize, socket: SocketId, code: u16, reason: &str) {
+    with_browser(engine, |browser| browser.close(socket, code, reason));
+}
+
+/// Sends a text on a socket, if it is the one at hand and open.
+#[wasm_bindgen]
+pub fn send(engine: usize, socket: SocketId, text: &JsValue) {
+    with_browser(engine, |browser| browser.send(socket, text));
+}
+
+/// The client is over, and lets go of the browser.
 #[wasm_bindgen]
 pub fn end(engine: usize) {
     DESK.with_borrow_mut(|desk| {
@@ -120,4 +159,9 @@ pub fn end(engine: usize) {
             *ended = None;
         }
     });
+}
+
+/// Nothing that the browser is asked for calls back at once.
+fn with_browser<T>(engine: usize, ask: impl FnOnce(&mut Browser) -> T) -> Option<T> {
+    DESK.with_borrow_mut(|desk| desk.engines.get_mut(engine)?.as_mut().map(|engine| ask(&mut engine.browser)))
 }

@@ -16,6 +16,9 @@ const OUTBOX_FULL: f64 = -3.0;
 const DUPLICATE: f64 = -4.0;
 const TOO_LARGE: f64 = -5.0;
 
+/// The timer has fired.
+pub const TIMEOUT: u32 = 5;
+
 /// The inputs by their numbers; `INPUT` in `js/shell.ts` has the same list.
 pub fn hand_in(engine: &mut Engine, input: u32, now: Instant, mut given: Numbers<'_>, ids: &[u8], out: &mut Vec<f64>) {
     let session = &mut engine.session;
@@ -25,7 +28,7 @@ pub fn hand_in(engine: &mut Engine, input: u32, now: Instant, mut given: Numbers
         2 => return session.flush(now),
         3 => return session.handle_wake(now),
         4 => return session.handle_hide(now),
-        5 => return session.handle_timeout(now),
+        TIMEOUT => return session.handle_timeout(now),
         6 => return session.handle_token(now, Some(Text::GIVEN)),
         7 => return session.handle_token_failed(now, Text::GIVEN),
         // stream, kind of position, position, window

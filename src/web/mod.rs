@@ -1,10 +1,12 @@
-//! The browser's end in WebAssembly: a [`Session`](crate::receive::Session) and nothing else.
+//! The browser's end in WebAssembly: a [`Session`](crate::receive::Session), and the socket, the timer and the page's events
+//! around it.
 //!
-//! The facade owns the socket, the timer, the page's events, and every text. JSON is read and written by JavaScript, names
-//! cross as numbers, an event's data never comes here. Each call is the same: one input goes in as a list of numbers
-//! ([`input`]), and what the session then wants done comes out as another ([`output`]), with the time of the next
-//! call. Nothing outside is called meanwhile, so nothing can come back in here.
+//! The facade owns every text. JSON is read and written by JavaScript, names cross as numbers, an event's data never comes
+//! here. Each call is the same: one input goes in as a list of numbers ([`input`]), and what the session then wants said
+//! and done comes out as another ([`output`]). What the browser tells ([`browser`]) goes to the facade, which reads it and
+//! hands it in. Nothing outside is called meanwhile, so nothing can come back in here.
 
+mod browser;
 mod engine;
 mod input;
 mod numbers;
@@ -14,4 +16,4 @@ mod output;
 #[global_allocator]
 static ALLOCATOR: talc::wasm::WasmDynamicTalc = talc::wasm::new_wasm_dynamic_allocator();
 
-pub use engine::{begin, end, hand, heap, ids, numbers, stats};
+pub use engine::{begin, close, end, hand, heap, ids, new_id, numbers, open, send, stats, watch};

@@ -48,11 +48,6 @@ impl<'a> Numbers<'a> {
         Duration::from_millis(self.next() as u64)
     }
 
-    /// 64 random ones.
-    pub fn bits(&mut self) -> u64 {
-        u64::from(self.int()) << 32 | u64::from(self.int())
-    }
-
     pub fn stream(&mut self) -> StreamName {
         StreamName(self.int())
     }

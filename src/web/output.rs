@@ -1,4 +1,4 @@
-//! What the session wants done, as numbers: one for what, then what belongs to it. The last is the time of the next call.
+//! What the session wants done, as numbers: one for what, then what belongs to it.
 
 use crate::receive::{Checkpoint, Notice, Session, StateReason, Transmit, Trouble};
 use crate::wire::{ClientFrame, ErrorCode, From, Position, SeqRange, Subscribe, Text};
@@ -17,8 +17,6 @@ pub fn drain(session: &mut Session<u32>, out: &mut Vec<f64>) {
     if let Some(checkpoint) = session.poll_checkpoint() {
         put_checkpoint(checkpoint, out);
     }
-    let due = session.poll_timeout().map_or(NONE, |due| due.as_millis() as f64);
-    put(out, &[0.0, due]);
 }
 
 fn put_transmit(transmit: Transmit<u32>, out: &mut Vec<f64>) {

@@ -6,7 +6,7 @@
 //! Where several servers share a log, a consumer is one server's at a time. Before a slot is loaded its consumer is taken
 //! ([`Owners`](crate::log::Owners)): for a connection from whoever has it, who hands it over; for what is done from outside
 //! only if nobody has it, otherwise whoever has it is asked to do it. The slots are loaded and saved under that taking, a
-//! [`Tenure`], which ends when the last of them has left the memory and nobody is connected, or when somebody else has
+//! tenure, which ends when the last of them has left the memory and nobody is connected, or when somebody else has
 //! taken the consumer: then the slots are saved once more and let go. Events and acks know nothing of all this: whose slot
 //! is lost has no owner any more, as if a newer connection of the same server had it.
 
