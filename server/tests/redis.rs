@@ -13,6 +13,7 @@ use std::{io::Read, sync::Arc};
 use support::{
     Server, assert_refused,
     client::Client,
+    fleet::Page as Tab,
     program::{Running, program},
     redis::Redis,
     until,
@@ -118,6 +119,33 @@ async fn what_is_not_heard_of_shows_all_the_same() {
         // From here until it is back nothing is heard.
         redis.command(&["CLIENT", "KILL", "TYPE", "pubsub"]);
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_comes_back_gets_what_the_server_has_not_heard_of() {
+    let Some(redis) = Redis::start() else { return };
+    let log = Arc::new(redis.log(Retention::default()));
+    let server = Server::with_log(&["--dev"], log.clone()).await;
+    // Somebody stays who watches the stream.
+    let _watch = log.watch(&run(), Arc::new(Notify::new()));
+    let mut tab = Tab::open(&server.url, "tab").await;
+    let heard = append(&log, "heard").await.unwrap().seq;
+    let event = tab.event().await;
+    tab.ack(&event).await;
+    until("it is confirmed", async || {
+        let (_, consumers) = server.get("/v1/streams/run:1/consumers").await;
+        consumers["consumers"][0]["confirmed"] == event["seq"]
+    })
+    .await;
+    drop(tab);
+    // From here on this server may not listen.
+    redis.command(&["ACL", "SETUSER", "writer", "on", ">secret", "~*", "&*", "+@all"]);
+    redis.command(&["ACL", "SETUSER", "default", "resetchannels"]);
+    let url = format!("redis://writer:secret@127.0.0.1:{}", redis.port()).parse().unwrap();
+    let writer = RedisLog::new(RedisSettings { url, replicas: 0 }, Retention::default());
+    let unheard = append(&writer, "unheard").await.unwrap().seq;
+    assert_eq!(ids(&read(&log, heard, unheard).await), ["unheard"]);
+    assert_eq!(Tab::open(&server.url, "tab").await.event().await["id"], "unheard");
 }
 
 /// [AW-SEQ], [AW-EPOCH]: a replica that was promoted without the last write.

@@ -63,14 +63,17 @@ impl Recent {
         true
     }
 
+    /// Where the stream stands may be known late here, so nothing is said of what lies behind that: a page that is
+    /// answered goes further than where the range begins.
     pub fn read(&self, range: SeqRange, limit: PageLimit) -> Option<Page> {
         if let Some(tail) = &self.tail
             && range.after() >= self.newest_after
+            && range.after() < tail.head
         {
             let first = self.newest.partition_point(|entry| entry.seq() <= range.after());
             let wanted = self.newest.range(first..).take_while(|entry| entry.seq() <= range.upto());
             let (entries, cut) = Page::gather(wanted, limit);
-            let upto = cut.unwrap_or(range.upto().min(tail.head).max(range.after()));
+            let upto = cut.unwrap_or(range.upto().min(tail.head));
             return Some(Page { epoch: tail.epoch.clone(), entries, upto, oldest: tail.oldest, compacted: Vec::new() });
         }
         let (_, page) = self.pages.range(..=range.after()).next_back().filter(|(_, page)| page.upto > range.after())?;
