@@ -1,6 +1,6 @@
 //! What Redis is set up to do with what it is given.
 
-use redis::{ErrorKind, RedisResult, cmd, from_redis_value};
+use redis::{ErrorKind, RedisResult, Value, cmd, from_redis_value};
 use std::collections::HashMap;
 
 use super::{RedisUrl, link::Line};
@@ -28,11 +28,10 @@ impl Survey {
         for info in line.each_primary(cmd("INFO")).await? {
             found.push(fields(&from_redis_value::<String>(info)?));
         }
-        // Not every service lets its users see this.
         let mut syncs = Vec::new();
         let mut asked = cmd("CONFIG");
         asked.arg("GET").arg("appendfsync");
-        for answer in line.each_primary(asked).await.unwrap_or_default() {
+        for answer in as_far_as_allowed(line.each_primary(asked).await)? {
             let settings: HashMap<String, String> = from_redis_value(answer).unwrap_or_default();
             syncs.extend(settings.into_values());
         }
@@ -79,6 +78,15 @@ impl Survey {
     }
 }
 
+/// Not every service lets its users see its settings: NOPERM, or no such command. Who did not answer has not said so: taken
+/// for that, a Redis that keeps all would be believed to have lost something at its next restart.
+fn as_far_as_allowed(answers: RedisResult<Vec<Value>>) -> RedisResult<Vec<Value>> {
+    match answers {
+        Err(error) if matches!(error.code(), Some("NOPERM" | "ERR")) => Ok(Vec::new()),
+        answers => answers,
+    }
+}
+
 /// No key of the log expires: what goes by that evicts none.
 fn evicts(policy: &str) -> bool {
     policy.starts_with("allkeys")
@@ -112,6 +120,19 @@ mod tests {
         assert_eq!(waits, Survey { keeps_all: false, waits_for_disk: true, complaints: Vec::new() });
         let unseen = Survey::judge(&[found("8.0.0", "1", "noeviction")], &[]);
         assert!(!unseen.keeps_all && unseen.waits_for_disk, "a service that shows no settings is not trusted");
+    }
+
+    #[test]
+    fn only_who_refuses_to_show_its_settings_is_taken_for_one_that_does() {
+        let refused = |line: &str| redis::parse_redis_value(line.as_bytes()).and_then(Value::extract_error);
+        for line in ["-NOPERM this user has no permissions to run the 'config' command\r\n", "-ERR unknown command\r\n"]
+        {
+            let answers = as_far_as_allowed(refused(line).map(|value| vec![value]));
+            assert_eq!(answers.unwrap(), [], "{line}");
+        }
+        as_far_as_allowed(refused("-LOADING Redis is loading the dataset in memory\r\n").map(|_| vec![])).unwrap_err();
+        as_far_as_allowed(Err(std::io::Error::from(std::io::ErrorKind::TimedOut).into())).unwrap_err();
+        as_far_as_allowed(Err(std::io::Error::from(std::io::ErrorKind::ConnectionReset).into())).unwrap_err();
     }
 
     #[test]
