@@ -7,33 +7,39 @@ use ackwire::{
 };
 use ackwire_server::{
     alerts::{
-        Alert, Condition, Detector, Kind, MAX_ALERTS, MAX_RUN_BYTES, MAX_RUNS, MAX_SEQS, MAX_TOOL_BYTES, MAX_TOOLS,
-        Sighting, Thresholds,
+        Alert, Condition, Detector, Doubt, Found, Kind, MAX_ALERTS, MAX_RUN_BYTES, MAX_RUNS, MAX_SEQS, MAX_TOOL_BYTES,
+        MAX_TOOLS, Sighting, Thresholds,
     },
     log::ConsumerKey,
 };
 
 /// A detector and what it said.
-struct Watch(Detector);
+struct Watch {
+    detector: Detector,
+    /// The newest event's seq.
+    next: u64,
+}
 
 impl Watch {
     fn begin() -> Self {
-        Self(Detector::new(Thresholds::default()))
+        Self { detector: Detector::new(Thresholds::default()), next: 0 }
     }
 
     fn event(&mut self, at: u64, run: &str, kind: Kind) {
-        self.0.handle_event(secs(at), &stream(), id("e"), Sighting { run: run.into(), kind }, false);
+        self.next += 1;
+        let sighting = Sighting { run: run.into(), kind };
+        self.detector.handle_event(secs(at), &stream(), (seq(self.next), id("e")), sighting, false);
     }
 
     fn notice(&mut self, at: u64, consumer: &str, notice: Notice) {
         let key = ConsumerKey { subject: None, consumer: ConsumerId::new(consumer).unwrap() };
-        self.0.handle_notice(secs(at), &stream(), &key, &notice);
+        self.detector.handle_notice(secs(at), &stream(), &key, &notice);
     }
 
     /// Lets time pass as a shell would: from timer to timer.
     fn pass(&mut self, until: u64) {
-        while let Some(due) = self.0.poll_timeout().filter(|due| *due <= secs(until)) {
-            self.0.handle_timeout(due);
+        while let Some(due) = self.detector.poll_timeout().filter(|due| *due <= secs(until)) {
+            self.detector.handle_timeout(due);
         }
     }
 
@@ -46,7 +52,7 @@ impl Watch {
                 Some(over) => format!("{} -{} {subject}", over / 1000, alert.condition.as_str()),
             }
         };
-        std::iter::from_fn(|| self.0.poll_change()).map(line).collect()
+        std::iter::from_fn(|| self.detector.poll_change()).map(line).collect()
     }
 }
 
@@ -100,7 +106,7 @@ fn a_run_that_falls_silent_is_told_once_and_until_it_speaks() {
     watch.event(641, "a", Kind::Completed);
     watch.pass(10_000);
     assert_eq!(watch.said(), ["641 -run_silent a"], "nothing is awaited of a run that is over");
-    assert_eq!(watch.0.poll_timeout(), None, "and it is forgotten");
+    assert_eq!(watch.detector.poll_timeout(), None, "and it is forgotten");
 }
 
 #[test]
@@ -112,7 +118,7 @@ fn an_error_or_the_end_of_its_stream_ends_a_run() {
     watch.event(1, "a", Kind::Broken);
     watch.pass(70);
     assert_eq!(watch.said(), ["30 +run_silent b", "60 +tool_slow read"]);
-    watch.0.handle_end(secs(71), &stream());
+    watch.detector.handle_end(secs(71), &stream());
     assert_eq!(watch.said(), ["71 -run_silent b", "71 -tool_slow read"]);
 }
 
@@ -133,6 +139,36 @@ fn a_tool_that_takes_long_is_told_until_it_completes() {
 }
 
 #[test]
+fn what_others_have_appended_is_looked_for_before_anything_is_told() {
+    let mut watch = Watch::begin();
+    watch.event(0, "a", Kind::Started);
+    watch.event(0, "a", executing("1", "read"));
+    assert_eq!(watch.detector.doubts(secs(29)), [], "nothing is due");
+    let doubt = Doubt { stream: stream(), run: "a".into(), after: Seq::ZERO };
+    assert_eq!(watch.detector.doubts(secs(30)), [doubt.clone()]);
+    let found = |number, at: u64, kind| Found {
+        seq: seq(number),
+        time: at * 1000,
+        sighting: Sighting { run: "a".into(), kind },
+    };
+    // What is known already is found once more.
+    let elsewhere = vec![found(1, 0, Kind::Started), found(2, 0, executing("1", "read")), found(3, 20, completed("1"))];
+    watch.detector.handle_look(secs(30), &doubt, seq(3), elsewhere);
+    watch.pass(49);
+    assert_eq!(watch.said(), [""; 0], "it spoke at 20 s, and its tool is done");
+    watch.pass(100);
+    assert_eq!(watch.said(), ["50 +run_silent a"]);
+
+    let doubt = Doubt { after: seq(3), ..doubt };
+    assert_eq!(watch.detector.doubts(secs(105)), [doubt.clone()], "while it stands the log is looked at");
+    watch.detector.handle_look(secs(105), &doubt, seq(4), vec![found(4, 103, executing("2", "search"))]);
+    assert_eq!(watch.said(), ["105 -run_silent a"]);
+    watch.detector.handle_look(secs(110), &doubt, seq(5), vec![found(5, 50, Kind::Completed)]);
+    watch.pass(1_000);
+    assert_eq!(watch.said(), [""; 0], "it is over, whatever its producer's clock says");
+}
+
+#[test]
 fn a_run_that_completes_without_having_started_is_told() {
     let mut watch = Watch::begin();
     watch.event(0, "a", Kind::Completed);
@@ -141,7 +177,7 @@ fn a_run_that_completes_without_having_started_is_told() {
     watch.event(3, "c", Kind::Started);
     watch.event(4, "c", Kind::Completed);
     let begun = Sighting { run: "d".into(), kind: Kind::Completed };
-    watch.0.handle_event(secs(5), &stream(), id("e"), begun, true);
+    watch.detector.handle_event(secs(5), &stream(), (seq(6), id("e")), begun, true);
     let said = watch.said();
     assert_eq!(said, ["0 +run_unstarted a", "0 -run_unstarted a", "2 +run_unstarted b", "2 -run_unstarted b"]);
 }
@@ -190,8 +226,8 @@ fn whatever_comes_it_stays_within_its_bounds() {
     watch.pass(100);
     let raised = watch.said().iter().filter(|line| line.contains(" +")).count();
     assert_eq!(raised, MAX_RUNS + 1, "each run that is watched, and one for the tools of the last by their name");
-    assert_eq!(watch.0.alerts().count(), MAX_ALERTS);
-    assert!(watch.0.alerts().any(|alert| alert.condition == Condition::ToolSlow), "the oldest go first");
+    assert_eq!(watch.detector.alerts().count(), MAX_ALERTS);
+    assert!(watch.detector.alerts().any(|alert| alert.condition == Condition::ToolSlow), "the oldest go first");
 }
 
 #[test]

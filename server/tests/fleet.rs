@@ -51,6 +51,7 @@ any_server! {
     who_waits_for_a_confirmation_hears_of_it(&[]),
     everybody_sees_who_is_connected(&[]),
     an_operation_on_nobody_is_refused(&[]),
+    alerts_go_by_what_any_server_has_appended(&["--alert-tool", "1s", "--alert-silence", "1s"]),
 }
 
 async fn the_newest_connection_wins_aw_conn_5(fleet: Fleet) {
@@ -214,4 +215,29 @@ async fn an_operation_on_nobody_is_refused(fleet: Fleet) {
 
 async fn consumer(server: &support::Server) -> Value {
     server.get("/v1/streams/run:1/consumers").await.1["consumers"][0].clone()
+}
+
+/// A run whose events came by both servers and that is over raises nothing; one that fell silent is told, and no longer once
+/// it has spoken anywhere.
+async fn alerts_go_by_what_any_server_has_appended(fleet: Fleet) {
+    let append = async |server: &support::Server, run: &str, event_type: &str| {
+        let event = json!({ "type": event_type, "data": { "call": "1", "tool": "read" }, "meta": { "run_id": run } });
+        let (status, answer) = server.append(&event.to_string()).await;
+        assert!(status.is_success(), "{answer}");
+    };
+    for run in ["over", "silent"] {
+        append(fleet.one(), run, "agent_started").await;
+        append(fleet.one(), run, "tool_executing").await;
+        append(fleet.two(), run, "tool_completed").await;
+    }
+    append(fleet.two(), "over", "agent_completed").await;
+    let told = async || {
+        let (_, answer) = fleet.one().get("/v1/operator/overview").await;
+        let of = |alert: &Value| (alert["condition"].clone(), alert["run"].clone(), alert["over"].is_null());
+        answer["alerts"].as_array().unwrap().iter().map(of).collect::<Vec<_>>()
+    };
+    let silent = |stands| vec![(json!("run_silent"), json!("silent"), stands)];
+    until("the silent run is told", async || told().await == silent(true)).await;
+    append(fleet.two(), "silent", "agent_completed").await;
+    until("it is over", async || told().await == silent(false)).await;
 }

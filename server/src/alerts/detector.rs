@@ -16,6 +16,8 @@ pub const MAX_RUNS: usize = 10_000;
 pub const MAX_TOOLS: usize = 64;
 /// How long a run is remembered after its last event.
 const FORGET_AFTER: Duration = Duration::from_secs(60 * 60);
+/// How often the log is looked at while an alert about a run stands.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
 
 /// When a span is too long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,6 +35,9 @@ impl Default for Thresholds {
 }
 
 /// Watches runs and deliveries. A run is watched from its first `agent_…` or `tool_…` event on.
+///
+/// Others may append to the same log unseen. So before something is told of a run, and while it stands, somebody looks in
+/// the log for what has not been seen: [`doubts`](Self::doubts) says where, [`handle_look`](Self::handle_look) takes it.
 ///
 /// Invariant: `due` has each run of `runs` once, at its `due`.
 #[derive(Clone, Debug)]
@@ -52,6 +57,10 @@ struct RunKey {
 #[derive(Clone, Debug)]
 struct Run {
     last: Instant,
+    /// The newest event that was seen.
+    newest: Seq,
+    /// Up to here every event was seen: the log was looked at, or the run was not watched yet.
+    looked: Seq,
     /// Whether `agent_started` was seen.
     started: bool,
     over: bool,
@@ -63,10 +72,33 @@ struct Run {
 
 #[derive(Clone, Debug)]
 struct Tool {
+    seq: Seq,
     call: String,
     name: String,
     since: Instant,
     slow: bool,
+}
+
+/// A run about which something is to be told, unless the log has events that were not seen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Doubt {
+    /// Where.
+    pub stream: StreamName,
+    /// Of which run.
+    pub run: String,
+    /// After which seq to look.
+    pub after: Seq,
+}
+
+/// An event that was found in the log.
+#[derive(Clone, Debug)]
+pub struct Found {
+    /// Its place.
+    pub seq: Seq,
+    /// When it came about, in milliseconds since 1970.
+    pub time: u64,
+    /// What it says.
+    pub sighting: Sighting,
 }
 
 impl Detector {
@@ -83,7 +115,14 @@ impl Detector {
     }
 
     /// An event was appended. `began` says whether the log has an `agent_started` of its run that was not seen here.
-    pub fn handle_event(&mut self, now: Instant, stream: &StreamName, event: EventId, sighting: Sighting, began: bool) {
+    pub fn handle_event(
+        &mut self,
+        now: Instant,
+        stream: &StreamName,
+        (seq, event): (Seq, EventId),
+        sighting: Sighting,
+        began: bool,
+    ) {
         let Sighting { run, kind } = sighting;
         let key = RunKey { stream: stream.clone(), run };
         let is_known = self.runs.contains_key(&key);
@@ -96,40 +135,78 @@ impl Detector {
         {
             self.drop_run(now, &quietest);
         }
-        let mut run = match self.runs.remove(&key) {
-            Some(run) => {
-                self.due.remove(&(run.due, key.clone()));
-                run
-            }
-            None => Run { last: now, started: false, over: false, silent: false, tools: Vec::new(), due: now },
-        };
-        run.last = now;
+        let mut run = self.take(&key).unwrap_or_else(|| Run {
+            last: now,
+            newest: seq.before(),
+            looked: seq.before(),
+            started: false,
+            over: false,
+            silent: false,
+            tools: Vec::new(),
+            due: now,
+        });
         run.started |= began;
-        if std::mem::take(&mut run.silent) {
-            self.board.clear(now, &alert(now, Condition::RunSilent, &key));
+        if matches!(kind, Kind::Completed) && !run.started {
+            let unstarted = Alert { event: Some(event), ..alert(now, Condition::RunUnstarted, &key) };
+            self.board.raise(unstarted.clone(), None);
+            self.board.clear(now, &unstarted);
+        }
+        self.apply(now, now, &key, &mut run, seq, kind);
+        self.keep(now, key, run);
+    }
+
+    /// Of which runs something would be told, or stands, by now. Look in the log, call [`handle_look`](Self::handle_look) for
+    /// each, then [`handle_timeout`](Self::handle_timeout) with the same time.
+    pub fn doubts(&self, now: Instant) -> Vec<Doubt> {
+        let due = self.due.iter().take_while(|(due, _)| *due <= now);
+        let with_run = due.filter_map(|(_, key)| Some((key, self.runs.get(key)?)));
+        let doubtful = with_run.filter(|(_, run)| !run.over && run.last + FORGET_AFTER > now);
+        doubtful
+            .map(|(key, run)| Doubt { stream: key.stream.clone(), run: key.run.clone(), after: run.looked })
+            .collect()
+    }
+
+    /// What the log has of a run, from [`Doubt::after`] up to `upto`: all of it, ascending. What was seen before changes
+    /// nothing.
+    pub fn handle_look(&mut self, now: Instant, doubt: &Doubt, upto: Seq, found: Vec<Found>) {
+        let key = RunKey { stream: doubt.stream.clone(), run: doubt.run.clone() };
+        let Some(mut run) = self.take(&key) else { return };
+        for Found { seq, time, sighting } in found {
+            // Whose clock is ahead has not heard of the future.
+            let at = Instant::from_millis(time).min(now);
+            self.apply(now, at, &key, &mut run, seq, sighting.kind);
+        }
+        run.looked = run.looked.max(upto);
+        self.keep(now, key, run);
+    }
+
+    /// What an event of `at`, known by now, says about its run.
+    fn apply(&mut self, now: Instant, at: Instant, key: &RunKey, run: &mut Run, seq: Seq, kind: Kind) {
+        if seq > run.newest {
+            run.newest = seq;
+            // What came later by the log's order is not older, whatever the clock says that its producer goes by.
+            run.last = if at > run.last { at } else { now };
+            if run.silent && run.last + self.thresholds.silence > now {
+                run.silent = false;
+                self.board.clear(now, &alert(now, Condition::RunSilent, key));
+            }
         }
         match kind {
             Kind::Started => (run.started, run.over) = (true, false),
             Kind::Working | Kind::Other => {}
-            Kind::ToolExecuting { call, tool } if run.tools.len() < MAX_TOOLS => {
-                run.tools.push(Tool { call, name: tool, since: now, slow: false });
+            Kind::ToolExecuting { call, tool } => {
+                let is_known = run.tools.iter().any(|tool| tool.seq == seq);
+                if !is_known && run.tools.len() < MAX_TOOLS {
+                    run.tools.push(Tool { seq, call, name: tool, since: at, slow: false });
+                }
             }
-            Kind::ToolExecuting { .. } => {}
             Kind::ToolCompleted { call } => {
-                if let Some(index) = run.tools.iter().position(|tool| tool.call == call) {
-                    self.finish_tool(now, &key, &run.tools.remove(index));
+                if let Some(index) = run.tools.iter().position(|tool| tool.call == call && tool.seq < seq) {
+                    self.finish_tool(now, key, &run.tools.remove(index));
                 }
             }
-            Kind::Completed | Kind::Broken => {
-                if matches!(kind, Kind::Completed) && !run.started {
-                    let unstarted = Alert { event: Some(event), ..alert(now, Condition::RunUnstarted, &key) };
-                    self.board.raise(unstarted.clone(), None);
-                    self.board.clear(now, &unstarted);
-                }
-                self.finish(now, &key, &mut run);
-            }
+            Kind::Completed | Kind::Broken => self.finish(now, key, run),
         }
-        self.keep(key, run);
     }
 
     /// A stream takes no more events: nothing is awaited of its runs any more.
@@ -194,7 +271,7 @@ impl Detector {
                 tool.slow = true;
                 self.board.raise(slow(now, &key, tool), None);
             }
-            self.keep(key, run);
+            self.keep(now, key, run);
         }
     }
 
@@ -213,10 +290,18 @@ impl Detector {
         self.board.alerts()
     }
 
-    fn keep(&mut self, key: RunKey, mut run: Run) {
+    fn take(&mut self, key: &RunKey) -> Option<Run> {
+        let run = self.runs.remove(key)?;
+        self.due.remove(&(run.due, key.clone()));
+        Some(run)
+    }
+
+    fn keep(&mut self, now: Instant, key: RunKey, mut run: Run) {
         let silence = (!run.over && !run.silent).then_some(run.last + self.thresholds.silence);
         let tools = run.tools.iter().filter(|tool| !tool.slow).map(|tool| tool.since + self.thresholds.tool);
-        run.due = tools.chain(silence).chain([run.last + FORGET_AFTER]).min().unwrap_or(run.last);
+        let stands = run.silent || run.tools.iter().any(|tool| tool.slow);
+        let look = stands.then_some(now + LOOK_EVERY);
+        run.due = tools.chain(silence).chain(look).chain([run.last + FORGET_AFTER]).min().unwrap_or(run.last);
         self.due.insert((run.due, key.clone()));
         self.runs.insert(key, run);
     }

@@ -1,25 +1,36 @@
-//! A log that tells the monitor what is appended to it.
+//! A log that tells the monitor what is appended to it, and looks for it at what others have appended.
 
-use ackwire::wire::{ConsumerId, EventId, Seq, SeqRange, StreamName};
+use ackwire::{
+    base::Instant,
+    wire::{ConsumerId, Event, EventId, Seq, SeqRange, StreamName},
+};
 use async_trait::async_trait;
-use std::sync::Arc;
+use std::{
+    ops::ControlFlow,
+    sync::{Arc, Once, Weak},
+};
+use tokio::time::sleep;
 
 use super::Monitor;
 use crate::{
-    alerts::{Kind, Sighting},
+    alerts::{Doubt, Found, Kind, Sighting},
+    clock,
     log::{Appended, Bell, ConsumerKey, Log, LogError, NewEvent, Owners, Page, PageLimit, Tail, Watch},
 };
 
-/// How far back, in events, a run's `agent_started` is looked for when its `agent_completed` comes unexpectedly; what
-/// lies further back is believed.
-const LOOK_BACK: u64 = 10_000;
-/// Most bytes that are read of it at a time.
+/// How far, in events and about so, a run's `agent_started` is looked for when its `agent_completed` comes unexpectedly, or
+/// events that others appended; what lies beyond is believed.
+const LOOK: u64 = 10_000;
+/// Most that is read of it at a time.
 const PAGE: PageLimit = PageLimit { events: 1_000, bytes: 1 << 20 };
 
 /// Everything goes through to the log behind it.
 pub(crate) struct WatchedLog {
     log: Arc<dyn Log>,
     monitor: Arc<Monitor>,
+    /// Starts the task that waits for the monitor's timer, once there is something to wait for: a log can be made outside
+    /// of a runtime.
+    timer: Once,
 }
 
 /// What an append is about, kept while the events themselves are on their way.
@@ -31,7 +42,7 @@ struct Seen {
 
 impl WatchedLog {
     pub(crate) fn new(log: Arc<dyn Log>, monitor: Arc<Monitor>) -> Self {
-        Self { log, monitor }
+        Self { log, monitor, timer: Once::new() }
     }
 
     async fn tell(&self, stream: &StreamName, seen: Vec<Seen>, appended: &Appended) {
@@ -43,32 +54,97 @@ impl WatchedLog {
             }
             metrics.count_tracked(priority, bytes);
             let Some(sighting) = sighting else { continue };
+            self.timer.call_once(|| drop(tokio::spawn(wait(Arc::downgrade(&self.log), Arc::downgrade(&self.monitor)))));
             let is_surprising = sighting.kind == Kind::Completed && !self.monitor.has_started(stream, &sighting.run);
-            let began = is_surprising && self.began(stream, &sighting.run, placed.seq).await;
-            self.monitor.see(stream, placed.id.clone(), sighting, began);
+            let began = is_surprising && began(&*self.log, stream, &sighting.run, placed.seq).await;
+            self.monitor.see(stream, (placed.seq, placed.id.clone()), sighting, began);
         }
     }
+}
 
-    /// Whether the log has the run's `agent_started`, or cannot tell.
-    async fn began(&self, stream: &StreamName, run: &str, before: Seq) -> bool {
-        let floor = before.get().saturating_sub(LOOK_BACK);
-        let (Ok(mut after), upto) = (Seq::new(floor), before.before()) else { return true };
-        while let Some(range) = SeqRange::new(after, upto) {
-            let Ok(page) = self.log.read(stream, range, PAGE).await else { return true };
-            let is_beginning = |event: &ackwire::wire::Event| {
-                event.event_type.as_str() == "agent_started"
-                    && event.meta.get("run_id").is_some_and(|known| known == run)
-            };
-            if page.entries.iter().any(|entry| is_beginning(entry.event())) {
-                return true;
-            }
-            // What was trimmed cannot be looked at.
-            if page.upto <= after || page.oldest > range.after().next().unwrap_or(Seq::MAX) {
-                return true;
-            }
-            after = page.upto;
+/// Whether the log has the run's `agent_started`, or cannot tell.
+async fn began(log: &dyn Log, stream: &StreamName, run: &str, before: Seq) -> bool {
+    let Ok(Tail { oldest, head, events, .. }) = log.tail(stream).await else { return true };
+    // Not every log gives each number.
+    let spacing = (head.get() + 1).saturating_sub(oldest.get()).div_ceil(events.max(1));
+    let floor = before.get().saturating_sub(LOOK.saturating_mul(spacing));
+    let after = Seq::new(floor).unwrap_or(Seq::ZERO).max(oldest.before());
+    let is_beginning = |event: &Event| is_of(event, run) && event.event_type.as_str() == "agent_started";
+    let found = scan(log, stream, after, before.before(), |event| match is_beginning(event) {
+        true => ControlFlow::Break(()),
+        false => ControlFlow::Continue(()),
+    });
+    // What lies further back, or was trimmed, cannot be looked at.
+    found.await != Some(before.before()) || after > Seq::ZERO
+}
+
+/// What the log has of a run after what was seen of it, and up to where that was looked for.
+async fn look(log: &dyn Log, doubt: &Doubt) -> Option<(Seq, Vec<Found>)> {
+    let Doubt { stream, run, after } = doubt;
+    let (head, mut found) = (log.tail(stream).await.ok()?.head, Vec::new());
+    let upto = scan(log, stream, *after, head, |event| {
+        if is_of(event, run)
+            && let Some(sighting) = Sighting::of(&event.event_type, &event.meta, &event.data)
+        {
+            found.push(Found { seq: event.seq, time: event.time, sighting });
         }
-        floor > 0
+        ControlFlow::Continue(())
+    });
+    let upto = upto.await?;
+    Some((upto, found))
+}
+
+fn is_of(event: &Event, run: &str) -> bool {
+    event.meta.get("run_id").is_some_and(|known| known == run)
+}
+
+/// Looks at the events of `(after, upto]`, at [`LOOK`] and a page of them at most. Returns up to where it has looked, `None`
+/// if it was told to stop or the log does not answer.
+async fn scan(
+    log: &dyn Log,
+    stream: &StreamName,
+    mut after: Seq,
+    upto: Seq,
+    mut look: impl FnMut(&Event) -> ControlFlow<()>,
+) -> Option<Seq> {
+    let mut looked = 0;
+    while looked < LOOK
+        && let Some(range) = SeqRange::new(after, upto)
+    {
+        let page = log.read(stream, range, PAGE).await.ok()?;
+        for entry in &page.entries {
+            if look(entry.event()).is_break() {
+                return None;
+            }
+        }
+        looked += page.entries.len() as u64;
+        if page.upto <= after {
+            break;
+        }
+        after = page.upto;
+    }
+    Some(after)
+}
+
+/// Lets the monitor's time pass, until the log or the monitor is gone.
+async fn wait(log: Weak<dyn Log>, monitor: Weak<Monitor>) {
+    loop {
+        let Some((due, is_stirred)) = monitor.upgrade().map(|it| (it.poll_timeout(), it.is_stirred.clone())) else {
+            return;
+        };
+        tokio::select! {
+            () = sleep(due.map_or(std::time::Duration::from_secs(60), clock::until)) => {}
+            () = is_stirred.notified() => continue,
+        }
+        let (Some(log), Some(monitor)) = (log.upgrade(), monitor.upgrade()) else { return };
+        let now: Instant = clock::now();
+        for doubt in monitor.doubts(now) {
+            // A log that does not answer takes no events either.
+            if let Some((upto, found)) = look(&*log, &doubt).await {
+                monitor.see_look(&doubt, upto, found);
+            }
+        }
+        monitor.pass(now);
     }
 }
 

@@ -7,13 +7,13 @@ pub(crate) use log::WatchedLog;
 use ackwire::{
     base::Instant,
     deliver::Notice,
-    wire::{EventId, StreamName},
+    wire::{EventId, Seq, StreamName},
 };
-use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError, Weak};
-use tokio::{sync::Notify, time::sleep};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::sync::Notify;
 
 use crate::{
-    alerts::{Alert, Condition, Detector, Sighting, Thresholds},
+    alerts::{Alert, Condition, Detector, Doubt, Found, Sighting, Thresholds},
     clock,
     log::ConsumerKey,
     metrics::Metrics,
@@ -25,9 +25,6 @@ pub struct Monitor {
     detector: Mutex<Detector>,
     /// The detector's timer may be another.
     is_stirred: Arc<Notify>,
-    /// Starts the task that waits for the timer, once there is something to wait for: a monitor can be made outside of
-    /// a runtime.
-    timer: Once,
 }
 
 impl Monitor {
@@ -37,7 +34,6 @@ impl Monitor {
             metrics: Metrics::default(),
             detector: Mutex::new(Detector::new(thresholds)),
             is_stirred: Arc::default(),
-            timer: Once::new(),
         })
     }
 
@@ -73,13 +69,28 @@ impl Monitor {
         self.lock().has_started(stream, run)
     }
 
-    fn see(self: &Arc<Self>, stream: &StreamName, event: EventId, sighting: Sighting, began: bool) {
-        self.timer.call_once(|| drop(tokio::spawn(wait(Arc::downgrade(self), self.is_stirred.clone()))));
+    fn see(&self, stream: &StreamName, event: (Seq, EventId), sighting: Sighting, began: bool) {
         self.change(|detector, now| detector.handle_event(now, stream, event, sighting, began));
     }
 
     fn see_end(&self, stream: &StreamName) {
         self.change(|detector, now| detector.handle_end(now, stream));
+    }
+
+    fn doubts(&self, now: Instant) -> Vec<Doubt> {
+        self.lock().doubts(now)
+    }
+
+    fn see_look(&self, doubt: &Doubt, upto: Seq, found: Vec<Found>) {
+        self.change(|detector, now| detector.handle_look(now, doubt, upto, found));
+    }
+
+    fn pass(&self, now: Instant) {
+        self.change(|detector, _| detector.handle_timeout(now));
+    }
+
+    fn poll_timeout(&self) -> Option<Instant> {
+        self.lock().poll_timeout()
     }
 
     fn change(&self, change: impl FnOnce(&mut Detector, Instant)) {
@@ -97,20 +108,6 @@ impl Monitor {
     fn lock(&self) -> MutexGuard<'_, Detector> {
         // The detector's state is consistent between any two of its calls.
         self.detector.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Until the monitor is gone.
-async fn wait(monitor: Weak<Monitor>, is_stirred: Arc<Notify>) {
-    loop {
-        let Some(due) = monitor.upgrade().map(|monitor| monitor.lock().poll_timeout()) else { return };
-        let wait = due.map_or(std::time::Duration::from_secs(60), clock::until);
-        tokio::select! {
-            () = sleep(wait) => {}
-            () = is_stirred.notified() => continue,
-        }
-        let Some(monitor) = monitor.upgrade() else { return };
-        monitor.change(Detector::handle_timeout);
     }
 }
 
