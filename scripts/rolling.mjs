@@ -14,7 +14,7 @@ await main(async () => {
   await ensureRedis();
   await ensureBuildTools();
   await buildPackage();
-  process.env.ACKWIRE_SERVER = await buildServer({ release: false });
+  process.env.ACKWIRE_SERVER = await buildServer({ release: true });
   const { Scope } = await import("../tests/browser/chaos/scope.mjs");
   const { rollingText, runRolling } = await import("../tests/browser/rolling/index.mjs");
 
