@@ -70,7 +70,7 @@ impl Feed {
         }
         self.tracker.reported.raise(ack.delivered, ack.received);
         if let Some(link) = &mut self.link {
-            link.acked(ack.named());
+            link.acked(ack.upto, ack.named());
         }
         for range in SeqRange::new(Seq::ZERO, ack.upto).into_iter().chain(ack.also.iter().copied()) {
             self.settle(now, range);
@@ -96,6 +96,7 @@ impl Feed {
         for (seq, record) in self.tracker.take_open(single, of_this_life) {
             self.tracker.note_confirmed(now, seq, record, true);
             self.tracker.dirty = true;
+            self.link.iter_mut().for_each(|link| link.pass_over(single));
         }
         if let Some(link) = &mut self.link
             && !self.tracker.is_requeued(confirm.seq)

@@ -275,10 +275,16 @@ impl Link {
         self.rest();
     }
 
-    /// The client has acked as far as this.
-    pub fn acked(&mut self, upto: Seq) {
+    /// The client has acked as far as `upto`, and accounts for everything up to `settled`: it asks for nothing there.
+    pub fn acked(&mut self, settled: Seq, upto: Seq) {
         self.acked_upto = self.acked_upto.max(upto);
+        SeqRange::new(Seq::ZERO, settled.min(self.sent_upto)).into_iter().for_each(|range| self.skip.remove(range));
         self.rest();
+    }
+
+    /// The page has it from its second life: to be covered, not to be sent again.
+    pub fn pass_over(&mut self, requeued: SeqRange) {
+        self.skip.insert(requeued);
     }
 
     /// Whether the client has yet to say something to what it was sent.

@@ -51,9 +51,10 @@ impl Feed {
         tracker.recall(now, event);
         // The page has the event and may still be at it: it goes on taking its room in the window until the page says so
         // itself, or until it has had as much time as for any other.
-        let mut with_page = false;
+        let (mut with_page, mut is_requeued) = (false, false);
         if let Some((_, record)) = tracker.take_open(single, |_| true).next() {
-            with_page = !record.is_requeued() && !matches!(record.phase, Phase::Waiting { timed_out: false, .. });
+            is_requeued = record.is_requeued();
+            with_page = !is_requeued && !matches!(record.phase, Phase::Waiting { timed_out: false, .. });
             tracker.note_confirmed(now, seq, record.clone(), record.is_late());
             tracker.settled.insert(single);
             tracker.vouch(single);
@@ -73,6 +74,9 @@ impl Feed {
                 link.vouch(seq, now + Terms::of(event).deadline(&self.config));
             } else {
                 link.release(single);
+            }
+            if is_requeued {
+                link.pass_over(single);
             }
             link.retries.remove(&seq);
         }

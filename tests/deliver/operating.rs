@@ -43,6 +43,27 @@ fn a_requeued_dead_letter_is_confirmed_by_its_own_confirmation_alone() {
     assert_eq!(bench.feed.tracker().dead_letters().len(), 0);
 }
 
+/// The page has it from its second life, and its own position covers it: listed once more it would take a place in the window
+/// that nobody has counted [AW-SEND-3].
+#[test]
+fn a_resend_leaves_out_what_was_confirmed_in_its_second_life() {
+    for with_page in [true, false] {
+        let mut bench = Bench::unhurried(6);
+        bench.window.events = 4;
+        bench.subscribe(From::Start);
+        assert_eq!(bench.nack_with(2, 1, false), ["lost (1,2] failed", "events (4,5] 5"]);
+        assert_eq!(bench.requeue(2), ["requeued (1,2] 2#2"]);
+        if with_page {
+            bench.confirm_requeued(2, 2);
+        } else {
+            assert_eq!(bench.feed.confirm(bench.now, &event(2)), Ok(true));
+        }
+        assert_eq!(bench.resend(&[(0, 4)]), ["events (0,4] 1 3 4"]);
+        bench.ack(3);
+        assert_eq!(bench.resend(&[(3, 5)]), ["events (3,5] 4 5"]);
+    }
+}
+
 #[test]
 fn a_requeued_dead_letter_has_all_its_retries_and_can_die_again() {
     let mut bench = with_a_dead_letter();
