@@ -1,6 +1,6 @@
 //! One connection: everything about it that concerns no stream.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::VecDeque;
 
 use super::queue::take_next;
 use crate::base::{Duration, Instant};
@@ -94,7 +94,8 @@ pub struct Connection {
     stage: Stage,
     /// Of the frame that waits for its authentication: `hello`'s subscriptions.
     pending: Vec<Subscribe>,
-    subscribed: BTreeSet<StreamName>,
+    /// Each once; most connections have one, and a set would have room for eleven.
+    subscribed: Vec<StreamName>,
     actions: VecDeque<Action>,
     unknown: u64,
     messages: Bucket,
@@ -124,7 +125,7 @@ impl Connection {
         Self {
             stage: Stage::New,
             pending: Vec::new(),
-            subscribed: BTreeSet::new(),
+            subscribed: Vec::new(),
             actions: VecDeque::new(),
             unknown: 0,
             messages: Bucket::new(now, limits.messages_per_second, limits.message_burst),
@@ -215,7 +216,7 @@ impl Connection {
 
     /// A feed broke off, or was not allowed.
     pub fn handle_unsubscribed(&mut self, stream: &StreamName) {
-        self.subscribed.remove(stream);
+        self.subscribed.retain(|subscribed| subscribed != stream);
     }
 
     /// A feed found that the client broke the protocol.
@@ -308,7 +309,7 @@ impl Connection {
             ClientFrame::Hello(_) | ClientFrame::Pong => return,
             ClientFrame::Subscribe(subscribe) => return self.subscribe(subscribe),
             ClientFrame::Unsubscribe { stream } => {
-                self.subscribed.remove(&stream);
+                self.handle_unsubscribed(&stream);
                 Action::Unsubscribe(stream)
             }
             ClientFrame::Ack(ack) => Action::Ack(ack),
@@ -326,8 +327,8 @@ impl Connection {
         if has_too_many_ranges(&subscribe) {
             return self.violate("invalid `subscribe` frame: `also` has too many ranges");
         }
-        let most = self.limits.max_subscriptions;
-        if self.subscribed.len() >= most && !self.subscribed.contains(&subscribe.stream) {
+        let (most, is_known) = (self.limits.max_subscriptions, self.subscribed.contains(&subscribe.stream));
+        if self.subscribed.len() >= most && !is_known {
             self.actions.push_back(Action::Send(ServerFrame::Error {
                 code: ErrorCode::TooManySubscriptions,
                 message: format!("a connection has at most {most} subscriptions"),
@@ -335,7 +336,10 @@ impl Connection {
             }));
             return;
         }
-        self.subscribed.insert(subscribe.stream.clone());
+        if !is_known {
+            self.subscribed.reserve_exact(1);
+            self.subscribed.push(subscribe.stream.clone());
+        }
         self.actions.push_back(Action::Subscribe(subscribe));
     }
 

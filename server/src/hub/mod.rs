@@ -26,7 +26,7 @@ mod words;
 pub use depths::Depths;
 pub use operations::OperationError;
 pub(crate) use retry::RetryCallback;
-pub use seats::{Crowded, Order, Place, Seat};
+pub use seats::{Attendance, Crowded, Order, Place, Seat};
 pub use slot::Slot;
 pub use tracked::{Listing, Selection, TrackedView};
 pub use troubles::{TroubleView, TroubledConsumer};
@@ -144,6 +144,7 @@ impl Hub {
     /// Asks every connection to go elsewhere within `span`; they close when it is over [AW-DRAIN]. Returns at once.
     pub fn drain(&self, span: Duration) {
         self.draining.send_replace(Some(span));
+        self.seats.ring();
     }
 
     /// Becomes `Some` when the server drains.

@@ -4,11 +4,11 @@ use ackwire::{deliver::Bucket, wire::ConsumerId};
 use std::{
     collections::HashMap,
     sync::{
-        Arc, Mutex,
+        Arc, Mutex, Weak,
         atomic::{AtomicU64, Ordering},
     },
 };
-use tokio::sync::{Notify, OnceCell, OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OnceCell, OwnedSemaphorePermit, Semaphore};
 
 use super::{
     lock,
@@ -17,7 +17,7 @@ use super::{
 use crate::{
     clock,
     limits::Limits,
-    log::ConsumerKey,
+    log::{Bell, ConsumerKey},
     peers::{Crowd, Pace, Peer, Presence},
 };
 
@@ -37,6 +37,8 @@ pub enum Order {
 /// Everyone who is connected.
 pub struct Seats {
     taken: Mutex<HashMap<ConsumerKey, (u64, Arc<Orders>)>>,
+    /// Of every connection, whether it has a seat or not.
+    bells: Arc<Mutex<HashMap<u64, Weak<dyn Bell>>>>,
     next: AtomicU64,
     room: Arc<Semaphore>,
     most: usize,
@@ -48,13 +50,13 @@ pub struct Seats {
 /// From the seats to one connection.
 pub(super) struct Orders {
     last: Mutex<Order>,
-    given: Notify,
+    bell: Arc<dyn Bell>,
 }
 
 impl Orders {
     fn give(&self, order: Order) {
         *lock(&self.last) = order;
-        self.given.notify_one();
+        self.bell.ring();
     }
 
     /// The same, unless it was told something already.
@@ -62,12 +64,25 @@ impl Orders {
         let mut last = lock(&self.last);
         if *last == Order::Stay {
             *last = order;
-            self.given.notify_one();
+            drop(last);
+            self.bell.ring();
         }
     }
 
     pub(super) fn last(&self) -> Order {
         *lock(&self.last)
+    }
+}
+
+/// Keeps a connection's bell with the seats, until it is dropped.
+pub struct Attendance {
+    bells: Arc<Mutex<HashMap<u64, Weak<dyn Bell>>>>,
+    id: u64,
+}
+
+impl Drop for Attendance {
+    fn drop(&mut self) {
+        lock(&self.bells).remove(&self.id);
     }
 }
 
@@ -106,6 +121,7 @@ impl Seats {
         let handshakes = Bucket::new(clock::now(), limits.max_handshakes_per_second, limits.max_handshake_burst);
         Self {
             taken: Mutex::default(),
+            bells: Arc::default(),
             next: AtomicU64::new(1),
             room: Arc::new(Semaphore::new(most)),
             most,
@@ -129,6 +145,19 @@ impl Seats {
         if is_calm { Ok(Place { _room: room, _presence: presence }) } else { Err(Crowded::Rush) }
     }
 
+    /// From now on the bell rings when every connection is told something.
+    pub fn attend(&self, bell: Weak<dyn Bell>) -> Attendance {
+        let id = self.next.fetch_add(1, Ordering::Relaxed);
+        lock(&self.bells).insert(id, bell);
+        Attendance { bells: self.bells.clone(), id }
+    }
+
+    /// Rings every connection's bell.
+    pub(super) fn ring(&self) {
+        let bells: Vec<_> = lock(&self.bells).values().cloned().collect();
+        bells.iter().filter_map(Weak::upgrade).for_each(|bell| bell.ring());
+    }
+
     pub(super) fn connections(&self) -> usize {
         self.most - self.room.available_permits()
     }
@@ -150,11 +179,12 @@ impl Seats {
 
 impl Seat {
     /// Takes the consumer's seat. Who had it is told, and from this moment is not listened to any more; on another server,
-    /// from when the consumer is taken from it, which is begun here. Must be called inside a tokio runtime.
-    pub fn take(hub: &Arc<super::Hub>, key: ConsumerKey) -> Self {
+    /// from when the consumer is taken from it, which is begun here. The bell rings when the connection itself is told
+    /// something. Must be called inside a tokio runtime.
+    pub fn take(hub: &Arc<super::Hub>, key: ConsumerKey, bell: Arc<dyn Bell>) -> Self {
         let seats = &hub.seats;
         let id = seats.next.fetch_add(1, Ordering::Relaxed);
-        let orders = Arc::new(Orders { last: Mutex::new(Order::Stay), given: Notify::new() });
+        let orders = Arc::new(Orders { last: Mutex::new(Order::Stay), bell });
         if let Some((_, older)) = lock(&seats.taken).insert(key.clone(), (id, orders.clone())) {
             older.give(Order::Replaced);
         }
@@ -183,14 +213,6 @@ impl Seat {
     /// What the connection is told.
     pub fn order(&self) -> Order {
         self.orders.last()
-    }
-
-    /// Ends when the connection is told something.
-    pub async fn ordered(&mut self) -> Order {
-        if self.order() == Order::Stay {
-            self.orders.given.notified().await;
-        }
-        self.order()
     }
 }
 

@@ -8,11 +8,14 @@ use axum::{
     },
     response::Response,
 };
-use futures_util::StreamExt;
+use std::{
+    future::poll_fn,
+    task::{Context, Poll},
+};
 
 use super::{
     outgoing::Outgoing,
-    transport::{Incoming, Received, farewell, prepare},
+    transport::{Received, farewell, poll_receive, prepare},
 };
 use crate::{alerts::Thresholds, monitor::Monitor};
 
@@ -27,23 +30,28 @@ pub async fn echo(upgrade: WebSocketUpgrade) -> Response {
     prepare(upgrade, MAX_BYTES).on_upgrade(carry)
 }
 
-async fn carry(socket: WebSocket) {
-    let (mut sink, stream) = socket.split();
-    let mut incoming = Incoming(stream);
+async fn carry(mut socket: WebSocket) {
     let mut outgoing = Outgoing::new(Monitor::new(Thresholds::default()));
     loop {
-        tokio::select! {
-            received = incoming.next(), if outgoing.takes_answers() => match received {
-                Received::Message(message @ (Message::Text(_) | Message::Binary(_))) => outgoing.push_message(message),
-                // Pings were answered beneath.
-                Received::Message(_) => {}
-                Received::Closed => break,
-                Received::Oversized => break outgoing.close(TOO_LARGE, "too large"),
-                Received::Violation(code, reason) => break outgoing.close(code, &reason),
-                Received::Gone => return,
-            },
-            written = outgoing.write(&mut sink), if outgoing.has_work() => if written.is_err() { return },
+        match poll_fn(|context| poll_turn(&mut socket, &mut outgoing, context)).await {
+            Received::Message(message @ (Message::Text(_) | Message::Binary(_))) => outgoing.push_message(message),
+            // Pings were answered beneath.
+            Received::Message(_) => {}
+            Received::Closed => break,
+            Received::Oversized => break outgoing.close(TOO_LARGE, "too large"),
+            Received::Violation(code, reason) => break outgoing.close(code, &reason),
+            Received::Gone => return,
         }
     }
-    farewell(&mut outgoing, sink, incoming).await;
+    farewell(&mut outgoing, &mut socket).await;
+}
+
+/// Writes what is to be written, and reads while there is not too much of it.
+fn poll_turn(socket: &mut WebSocket, outgoing: &mut Outgoing, context: &mut Context<'_>) -> Poll<Received> {
+    if outgoing.has_work()
+        && let Poll::Ready(Err(_)) = outgoing.poll_write(socket, context)
+    {
+        return Poll::Ready(Received::Gone);
+    }
+    if outgoing.takes_answers() { poll_receive(socket, context) } else { Poll::Pending }
 }

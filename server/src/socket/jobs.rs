@@ -9,7 +9,11 @@ use futures_util::{
     future::{BoxFuture, FutureExt},
     stream::FuturesUnordered,
 };
-use std::{future::pending, sync::Arc};
+use std::{
+    future::pending,
+    sync::Arc,
+    task::{Context, Poll, ready},
+};
 use tokio::time::{Duration, sleep};
 
 use crate::{
@@ -67,12 +71,12 @@ impl Jobs {
     }
 
     /// The next one that is done; never, if none is under way.
-    pub async fn next(&mut self) -> Done {
-        let Some(done) = self.running.next().await else { return pending().await };
+    pub fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Done> {
+        let Some(done) = ready!(self.running.poll_next_unpin(context)) else { return Poll::Pending };
         if let Done::Retried { .. } = done {
             self.retries -= 1;
         }
-        done
+        Poll::Ready(done)
     }
 
     /// Asks the application to send an event again.
@@ -173,7 +177,8 @@ mod tests {
             jobs.read(subscription.clone(), ReadRequest { id: begun, range, max_events: 1, max_bytes: 1 });
         }
         assert_eq!(begun as usize, 2 * JOBS_PER_SUBSCRIPTION + MAX_ASKED_RETRIES);
-        assert!(matches!(jobs.next().await, Done::Read { .. }));
+        let done = std::future::poll_fn(|context| jobs.poll_next(context)).await;
+        assert!(matches!(done, Done::Read { .. }));
         assert!(jobs.takes_more());
     }
 }

@@ -7,6 +7,7 @@ mod outgoing;
 mod session;
 mod signals;
 mod subscription;
+mod subscriptions;
 mod timer;
 mod transport;
 
@@ -51,7 +52,8 @@ pub(crate) async fn open(
     }
     let entered = app.hub.seats().enter(peer).map_err(|crowded| too_many(crowded, &app.config.limits))?;
     let opened = upgrade.on_upgrade(move |socket| {
-        // Boxed, so that what opens a connection does not keep room for it twice.
+        // Both boxed, so that what the socket passes through does not keep room for it more than once.
+        let socket = Box::new(socket);
         Box::pin(async move {
             Session::new(app).run(socket).await;
             drop(entered);

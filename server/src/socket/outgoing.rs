@@ -4,10 +4,9 @@ use axum::{
     Error,
     extract::ws::{CloseFrame, Message, WebSocket},
 };
-use futures_util::{Sink, stream::SplitSink};
+use futures_util::Sink;
 use std::{
     collections::VecDeque,
-    future::poll_fn,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
@@ -63,21 +62,14 @@ impl Outgoing {
         self.queue.len() < MAX_WAITING_FRAMES
     }
 
-    /// Whether [`write`](Self::write) has something to do.
+    /// Whether [`poll_write`](Self::poll_write) has something to do.
     pub fn has_work(&self) -> bool {
         !self.queue.is_empty() || self.is_unflushed
     }
 
-    /// Writes everything. May be dropped at any time: what was not written stays.
-    pub async fn write(&mut self, sink: &mut SplitSink<WebSocket, Message>) -> Result<(), Error> {
-        poll_fn(|context| self.poll_write(Pin::new(sink), context)).await
-    }
-
-    fn poll_write(
-        &mut self,
-        mut sink: Pin<&mut SplitSink<WebSocket, Message>>,
-        context: &mut Context<'_>,
-    ) -> Poll<Result<(), Error>> {
+    /// Writes everything; what the socket does not take yet stays.
+    pub fn poll_write(&mut self, socket: &mut WebSocket, context: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        let mut sink = Pin::new(socket);
         while !self.queue.is_empty() {
             ready!(sink.as_mut().poll_ready(context))?;
             if let Some(message) = self.queue.pop_front() {

@@ -9,10 +9,11 @@ use ackwire::{
     },
 };
 use axum::extract::ws::{Message, WebSocket};
-use futures_util::{FutureExt, StreamExt, stream::SplitSink};
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::VecDeque,
+    future::poll_fn,
     sync::Arc,
+    task::{Context, Poll},
 };
 use tokio::{sync::watch, time};
 use tracing::Instrument;
@@ -22,16 +23,17 @@ use super::{
     outgoing::Outgoing,
     signals::{Signals, SubscriptionBell},
     subscription::Subscription,
+    subscriptions::Subscriptions,
     timer::Timer,
-    transport::{Incoming, Received, farewell},
+    transport::{Received, farewell, poll_receive},
 };
 use crate::{
     App, SERVICE, VERSION,
     auth::Identity,
     clock,
-    hub::{OpenError, Order, Seat},
+    hub::{Attendance, OpenError, Order, Seat},
     limits::{MAX_META_ENTRIES, MAX_PUBLISHES},
-    log::{ConsumerKey, LogError},
+    log::{Bell, ConsumerKey, LogError},
     trouble::TroubleMaker,
 };
 
@@ -54,15 +56,27 @@ pub(super) struct Session {
     outgoing: Outgoing,
     jobs: Jobs,
     signals: Arc<Signals>,
+    /// Taken from the signals; kept to be used again.
+    rung: Vec<Arc<SubscriptionBell>>,
     /// Before the seat, so that feeds are detached while it is still taken.
-    /// Boxed: a map has room for eleven from the first on.
-    subscriptions: BTreeMap<StreamName, Box<Subscription>>,
+    subscriptions: Subscriptions,
     subscribed: u64,
     guest: Option<Guest>,
     /// The first of them is being appended.
     publishes: VecDeque<Publish>,
     draining: watch::Receiver<Option<Duration>>,
+    _attendance: Attendance,
     end: Option<End>,
+}
+
+/// What came of waiting.
+enum Turn {
+    /// Something has happened.
+    GoOn,
+    /// The client closes.
+    Farewell,
+    /// Nobody is there.
+    Over,
 }
 
 /// Who was let in.
@@ -87,13 +101,17 @@ impl Session {
             publishes_per_second: limits.max_publishes_per_second,
             publish_burst: limits.max_publish_burst,
         };
+        let signals: Arc<Signals> = Arc::default();
+        let bell: Arc<dyn Bell> = signals.clone();
         Box::new(Self {
+            _attendance: app.hub.seats().attend(Arc::downgrade(&bell)),
             name: uuid::Uuid::now_v7().to_string(),
             connection: Connection::new(clock::now(), limits),
             outgoing: Outgoing::new(app.hub.monitor().clone()),
             jobs: Jobs::new(app.log.clone(), app.config.limits.max_subscriptions),
-            signals: Arc::default(),
-            subscriptions: BTreeMap::new(),
+            signals,
+            rung: Vec::new(),
+            subscriptions: Subscriptions::default(),
             subscribed: 0,
             guest: None,
             publishes: VecDeque::new(),
@@ -104,73 +122,92 @@ impl Session {
     }
 
     /// Until the connection is over.
-    pub fn run(mut self: Box<Self>, socket: WebSocket) -> impl Future<Output = ()> {
-        let span = tracing::info_span!("connection", id = self.name);
-        let (sink, stream) = socket.split();
-        async move { self.carry(sink, Incoming(stream)).await }.instrument(span)
+    pub fn run(mut self: Box<Self>, mut socket: Box<WebSocket>) -> impl Future<Output = ()> {
+        // For who looks at details; entering it at each turn costs.
+        let span = tracing::debug_span!("connection", id = self.name);
+        async move { self.carry(&mut socket).await }.instrument(span)
     }
 
-    async fn carry(&mut self, mut sink: SplitSink<WebSocket, Message>, mut incoming: Incoming) {
+    async fn carry(&mut self, socket: &mut WebSocket) {
         tracing::debug!("opened");
         // The server may be draining already.
-        self.draining.mark_changed();
+        self.drain();
         let mut timer = Timer::new();
         loop {
             self.act().await;
             self.pump();
             match self.end.take() {
                 Some(End::Close(code, reason)) => {
-                    tracing::info!(code = code.0, reason, "closed");
+                    tracing::info!(connection = self.name, code = code.0, reason, "closed");
                     self.outgoing.close(code.0, &reason);
-                    return Box::pin(self.farewell(sink, incoming)).await;
+                    return Box::pin(self.farewell(socket)).await;
                 }
-                Some(End::Break) => return tracing::info!("cut"),
+                Some(End::Break) => return tracing::info!(connection = self.name, "cut"),
                 None => {}
             }
-            // Without a round through all else that may happen: most of the time the socket takes it at once.
-            if self.outgoing.has_work()
-                && let Some(written) = self.outgoing.write(&mut sink).now_or_never()
-            {
-                match written {
-                    Ok(()) => self.connection.handle_sent(clock::now()),
-                    Err(error) => return tracing::debug!(%error, "broken off"),
-                }
-                if self.subscriptions.values().any(|subscription| subscription.is_stirred) {
-                    continue;
-                }
-            }
             timer.arm(self.due());
-            let takes_messages =
-                self.outgoing.takes_answers() && self.jobs.takes_more() && self.publishes.len() < MAX_PUBLISHES;
-            tokio::select! {
-                received = incoming.next(), if takes_messages => match received {
-                    Received::Message(message) => self.handle_message(&message),
-                    Received::Closed => {
-                        tracing::debug!("the client closed");
-                        return Box::pin(self.farewell(sink, incoming)).await;
-                    }
-                    Received::Oversized => self.connection.handle_oversized(),
-                    Received::Violation(code, reason) => self.end = Some(End::Close(CloseCode(code), reason)),
-                    Received::Gone => return tracing::debug!("gone"),
-                },
-                written = self.outgoing.write(&mut sink), if self.outgoing.has_work() => match written {
-                    Ok(()) => self.connection.handle_sent(clock::now()),
-                    Err(error) => return tracing::debug!(%error, "broken off"),
-                },
-                () = self.signals.rung() => self.handle_bells(),
-                done = self.jobs.next() => self.handle_done(done),
-                order = ordered(&mut self.guest) => self.obey(order),
-                Ok(()) = self.draining.changed() => self.drain(),
-                () = timer.fired() => self.handle_timeout(),
+            match poll_fn(|context| self.poll_turn(socket, &mut timer, context)).await {
+                Turn::GoOn => {}
+                Turn::Farewell => {
+                    tracing::debug!("the client closed");
+                    return Box::pin(self.farewell(socket)).await;
+                }
+                Turn::Over => return tracing::debug!("gone"),
             }
         }
     }
 
+    /// Takes whatever has happened, of each kind one, so that none waits for the others; ready if there was something. By hand
+    /// and with one waker for all that is told from outside: this is most of what a connection does.
+    fn poll_turn(&mut self, socket: &mut WebSocket, timer: &mut Timer, context: &mut Context<'_>) -> Poll<Turn> {
+        let mut has_news = false;
+        if self.outgoing.has_work()
+            && let Poll::Ready(written) = self.outgoing.poll_write(socket, context)
+        {
+            if let Err(error) = written {
+                tracing::debug!(%error, "broken off");
+                return Poll::Ready(Turn::Over);
+            }
+            self.connection.handle_sent(clock::now());
+            has_news = self.subscriptions.iter().any(|subscription| subscription.is_stirred);
+        }
+        if let Poll::Ready(is_told) = self.signals.poll_rung(context, &mut self.rung) {
+            self.handle_bells();
+            if is_told {
+                self.handle_told();
+            }
+            has_news = true;
+        }
+        if self.outgoing.takes_answers()
+            && self.jobs.takes_more()
+            && self.publishes.len() < MAX_PUBLISHES
+            && let Poll::Ready(received) = poll_receive(socket, context)
+        {
+            match received {
+                Received::Message(message) => self.handle_message(&message),
+                Received::Closed => return Poll::Ready(Turn::Farewell),
+                Received::Oversized => self.connection.handle_oversized(),
+                Received::Violation(code, reason) => self.end = Some(End::Close(CloseCode(code), reason)),
+                Received::Gone => return Poll::Ready(Turn::Over),
+            }
+            has_news = true;
+        }
+        if let Poll::Ready(done) = self.jobs.poll_next(context) {
+            self.handle_done(done);
+            has_news = true;
+        }
+        if timer.poll_fired(context).is_ready() {
+            self.handle_timeout();
+            has_news = true;
+        }
+        if has_news { Poll::Ready(Turn::GoOn) } else { Poll::Pending }
+    }
+
     /// Gives back what the connection holds before the closing handshake, which may take a while.
-    async fn farewell(&mut self, sink: SplitSink<WebSocket, Message>, incoming: Incoming) {
+    async fn farewell(&mut self, socket: &mut WebSocket) {
         self.subscriptions.clear();
         self.guest = None;
-        farewell(&mut self.outgoing, sink, incoming).await;
+        farewell(&mut self.outgoing, socket).await;
     }
 
     fn handle_message(&mut self, message: &Message) {
@@ -189,6 +226,16 @@ impl Session {
             }
             Message::Binary(_) => self.connection.handle_binary(now),
             Message::Ping(_) | Message::Pong(_) | Message::Close(_) => self.connection.handle_sign_of_life(now),
+        }
+    }
+
+    /// The connection was told something from outside.
+    fn handle_told(&mut self) {
+        if let Some(guest) = &self.guest {
+            self.obey(guest.seat.order());
+        }
+        if self.draining.has_changed().unwrap_or(false) {
+            self.drain();
         }
     }
 
@@ -215,7 +262,7 @@ impl Session {
         let now = clock::now();
         self.connection.handle_timeout(now);
         let is_in_touch = self.app.hub.is_in_touch();
-        for subscription in self.subscriptions.values_mut() {
+        for subscription in self.subscriptions.iter_mut() {
             if subscription.due.is_some_and(|due| due <= now) {
                 if is_in_touch {
                     subscription.input(|feed| feed.handle_timeout(now));
@@ -233,7 +280,7 @@ impl Session {
     }
 
     fn due(&self) -> Option<Instant> {
-        let feeds = self.subscriptions.values().filter_map(|subscription| subscription.due);
+        let feeds = self.subscriptions.iter().filter_map(|subscription| subscription.due);
         let trouble = self.guest.as_ref().and_then(|guest| guest.trouble.due());
         feeds.chain(self.connection.poll_timeout()).chain(trouble).min()
     }
@@ -275,8 +322,9 @@ impl Session {
             (Some(consumer), _) => {
                 let key = ConsumerKey { subject: identity.subject.clone(), consumer: consumer.clone() };
                 let welcome = self.welcome(consumer.clone(), expires_in);
-                let (seat, trouble) = (Seat::take(&self.app.hub, key), self.app.troubles.maker(consumer));
-                tracing::info!(consumer = %seat.key().consumer, "welcome");
+                let seat = Seat::take(&self.app.hub, key, self.signals.clone());
+                let trouble = self.app.troubles.maker(consumer);
+                tracing::info!(connection = self.name, consumer = %seat.key().consumer, "welcome");
                 self.guest = Some(Guest { seat, identity, trouble });
                 self.connection.handle_accepted(now, expires_in, welcome);
             }
@@ -305,7 +353,8 @@ impl Session {
     /// A fresh token may allow less than the one before.
     fn leave_forbidden(&mut self) {
         let Some(guest) = &self.guest else { return };
-        let streams = self.subscriptions.keys().filter(|stream| !guest.identity.may_read(stream));
+        let streams = self.subscriptions.iter().map(|subscription| &subscription.id.stream);
+        let streams = streams.filter(|stream| !guest.identity.may_read(stream));
         for stream in streams.cloned().collect::<Vec<_>>() {
             self.refuse(&stream, ErrorCode::Forbidden, "the new token does not cover this stream".into());
         }
@@ -349,7 +398,7 @@ impl Session {
         self.let_go(&stream);
         slot.take_over(connection, bell, |feed| feed.attach(clock::now(), &subscribe, tail));
         let subscription = Subscription::new(id, slot, connection, watch);
-        self.subscriptions.insert(stream, Box::new(subscription));
+        self.subscriptions.insert(subscription);
     }
 
     /// Ends a subscription. Its `subscribe` is answered all the same [AW-SUB-3].
@@ -372,8 +421,9 @@ impl Session {
     }
 
     fn confirm(&mut self, now: Instant, confirmation: &EventConfirmation) {
-        let mut subscriptions = self.subscriptions.values_mut();
-        let is_known = subscriptions
+        let is_known = self
+            .subscriptions
+            .iter_mut()
             .any(|subscription| subscription.input(|feed| feed.handle_confirmation(now, confirmation)) == Some(true));
         if !is_known {
             let message = format!("no event {} was sent to this consumer and is unsettled", confirmation.event_id);
@@ -410,12 +460,13 @@ impl Session {
     }
 
     fn handle_bells(&mut self) {
-        let now = clock::now();
-        for bell in self.signals.take() {
+        let (now, mut rung) = (clock::now(), std::mem::take(&mut self.rung));
+        for bell in rung.drain(..) {
             if let Some(current) = self.current(&bell.id) {
                 current.handle_bell(now);
             }
         }
+        self.rung = rung;
     }
 
     fn handle_done(&mut self, done: Done) {
@@ -464,7 +515,7 @@ impl Session {
     }
 
     fn current(&mut self, id: &SubscriptionId) -> Option<&mut Subscription> {
-        self.subscriptions.get_mut(&id.stream).map(Box::as_mut).filter(|subscription| subscription.id == *id)
+        self.subscriptions.get_mut(&id.stream).filter(|subscription| subscription.id == *id)
     }
 
     /// Takes what the feeds have to say, as far as the socket keeps up.
@@ -472,18 +523,17 @@ impl Session {
         let Some(guest) = &mut self.guest else { return };
         let (now, outgoing, running, end) = (clock::now(), &mut self.outgoing, &mut self.jobs, &mut self.end);
         let mut texts = Vec::new();
-        for subscription in self.subscriptions.values_mut().filter(|subscription| subscription.is_stirred) {
-            let stream = subscription.id.stream.clone();
-            let mut notices = Vec::new();
+        for subscription in self.subscriptions.iter_mut().filter(|subscription| subscription.is_stirred) {
+            let (slot, mut notices) = (subscription.slot().clone(), Vec::new());
             let polled = subscription.output(|feed, watch| {
                 let read = loop {
                     while outgoing.takes_events() {
                         match feed.poll_transmit() {
                             Some(frame @ FeedFrame::Events(_)) => {
-                                guest.trouble.pass(now, frame.encode(&stream), &mut texts);
+                                guest.trouble.pass(now, frame.encode(slot.stream()), &mut texts);
                                 texts.drain(..).for_each(|text| outgoing.push(text));
                             }
-                            Some(frame) => outgoing.push(frame.encode(&stream)),
+                            Some(frame) => outgoing.push(frame.encode(slot.stream())),
                             None => break,
                         }
                     }
@@ -504,7 +554,7 @@ impl Session {
             let (save, read, due, retries) = polled.unwrap_or_default();
             subscription.due = due;
             if let Some(id) = save {
-                running.save(subscription.id.clone(), subscription.slot().clone(), id);
+                running.save(subscription.id.clone(), slot.clone(), id);
             }
             if let Some(request) = read {
                 running.read(subscription.id.clone(), request);
@@ -514,7 +564,7 @@ impl Session {
                     running.retry(subscription.id.clone(), callback.clone(), seq, attempt);
                 }
             }
-            subscription.slot().note(&notices);
+            slot.note(&notices);
             if notices.contains(&Notice::EpochChanged) {
                 *end = Some(End::Close(CloseCode(1012), "the log of a stream was replaced".into()));
             }
@@ -523,13 +573,6 @@ impl Session {
 
     fn send(&mut self, frame: &ServerFrame) {
         self.outgoing.push(encode_server(frame));
-    }
-}
-
-async fn ordered(guest: &mut Option<Guest>) -> Order {
-    match guest {
-        Some(guest) => guest.seat.ordered().await,
-        None => std::future::pending().await,
     }
 }
 

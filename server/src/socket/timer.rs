@@ -1,7 +1,10 @@
 //! The one timer of a connection.
 
 use ackwire::base::Instant;
-use std::{future::pending, pin::Pin};
+use std::{
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
 use tokio::time::{Duration, Sleep, sleep};
 
 use crate::clock;
@@ -29,13 +32,14 @@ impl Timer {
         }
     }
 
-    /// Ends when it comes.
-    pub async fn fired(&mut self) {
-        match self.at {
-            Some(_) => self.sleep.as_mut().await,
-            None => pending().await,
+    /// Ready when it comes.
+    pub fn poll_fired(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        if self.at.is_none() {
+            return Poll::Pending;
         }
+        ready!(self.sleep.as_mut().poll(context));
         self.at = None;
+        Poll::Ready(())
     }
 }
 
@@ -43,21 +47,22 @@ impl Timer {
 mod tests {
     use super::*;
     use futures_util::FutureExt;
+    use std::future::poll_fn;
 
     #[tokio::test]
     async fn it_comes_at_the_earliest_that_it_was_armed_for() {
         let mut timer = Timer::new();
-        assert_eq!(timer.fired().now_or_never(), None, "nothing is due");
+        assert_eq!(poll_fn(|context| timer.poll_fired(context)).now_or_never(), None, "nothing is due");
         let now = clock::now();
         let after = |millis| Some(now + ackwire::base::Duration::from_millis(millis));
         timer.arm(after(1_000_000));
         timer.arm(after(20));
         timer.arm(after(2_000_000));
         timer.arm(None);
-        timer.fired().await;
+        poll_fn(|context| timer.poll_fired(context)).await;
         assert!(clock::now() >= after(20).unwrap());
-        assert_eq!(timer.fired().now_or_never(), None, "it comes once");
+        assert_eq!(poll_fn(|context| timer.poll_fired(context)).now_or_never(), None, "it comes once");
         timer.arm(Some(now));
-        timer.fired().await;
+        poll_fn(|context| timer.poll_fired(context)).await;
     }
 }

@@ -1,9 +1,10 @@
 //! The WebSocket itself, whatever it carries: how it is opened, read and closed. [`Outgoing`] is how it is written.
 
 use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
-use futures_util::{
-    StreamExt,
-    stream::{SplitSink, SplitStream},
+use futures_util::StreamExt;
+use std::{
+    future::poll_fn,
+    task::{Context, Poll, ready},
 };
 use tokio::time::{Duration, timeout};
 
@@ -11,7 +12,7 @@ use super::{fault::Fault, outgoing::Outgoing};
 
 /// What a connection reads at a time. It is allocated with the connection and touched by its first read, and most of what
 /// clients send are acks of a hundred bytes: the library's own 128 KiB would be nearly all that an idle connection costs.
-const READ_BUFFER_BYTES: usize = 1 << 10;
+const READ_BUFFER_BYTES: usize = 512;
 
 /// Frames are gathered up to this before the socket is written to. A connection keeps the largest that it ever had.
 const WRITE_BUFFER_BYTES: usize = 16 << 10;
@@ -39,35 +40,30 @@ pub(super) enum Received {
     Gone,
 }
 
-/// The reading end of a socket.
-pub(super) struct Incoming(pub SplitStream<WebSocket>);
-
-impl Incoming {
-    /// The next that comes. May be dropped at any time.
-    pub async fn next(&mut self) -> Received {
-        match self.0.next().await {
-            Some(Ok(Message::Close(_))) => Received::Closed,
-            Some(Ok(message)) => Received::Message(message),
-            Some(Err(error)) => match Fault::of(&error) {
-                Fault::Oversized => Received::Oversized,
-                Fault::Violation(code, reason) => Received::Violation(code, reason),
-                Fault::Broken => {
-                    tracing::debug!(%error, "broken off");
-                    Received::Gone
-                }
-            },
-            None => Received::Gone,
-        }
-    }
+/// The next that comes.
+pub(super) fn poll_receive(socket: &mut WebSocket, context: &mut Context<'_>) -> Poll<Received> {
+    Poll::Ready(match ready!(socket.poll_next_unpin(context)) {
+        Some(Ok(Message::Close(_))) => Received::Closed,
+        Some(Ok(message)) => Received::Message(message),
+        Some(Err(error)) => match Fault::of(&error) {
+            Fault::Oversized => Received::Oversized,
+            Fault::Violation(code, reason) => Received::Violation(code, reason),
+            Fault::Broken => {
+                tracing::debug!(%error, "broken off");
+                Received::Gone
+            }
+        },
+        None => Received::Gone,
+    })
 }
 
 /// The closing handshake, whoever began it: the last words, and reading on until the client has closed, so that its last
 /// frames do not turn the close into a reset.
-pub(super) async fn farewell(outgoing: &mut Outgoing, mut sink: SplitSink<WebSocket, Message>, mut incoming: Incoming) {
+pub(super) async fn farewell(outgoing: &mut Outgoing, socket: &mut WebSocket) {
     let last = async {
         // Fails once the client has closed; then nobody reads the last words.
-        let _ = outgoing.write(&mut sink).await;
-        while let Some(Ok(_)) = incoming.0.next().await {}
+        let _ = poll_fn(|context| outgoing.poll_write(socket, context)).await;
+        while let Some(Ok(_)) = socket.next().await {}
     };
     if timeout(FAREWELL, last).await.is_err() {
         tracing::debug!("the client did not close in time");

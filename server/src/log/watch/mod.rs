@@ -54,9 +54,10 @@ struct Channel {
     bells: Mutex<Bells>,
 }
 
+/// By the number of their watch, ascending. Most streams have one, and a map would have room for several.
 #[derive(Default)]
 struct Bells {
-    by_watch: HashMap<u64, Arc<dyn Bell>>,
+    by_watch: Vec<(u64, Arc<dyn Bell>)>,
     begun: u64,
 }
 
@@ -101,7 +102,7 @@ impl Watchers {
         if events > 0 {
             lock(&self.0.kept).add_newest(&channel, events, appended);
         }
-        lock(&channel.bells).by_watch.values().for_each(|bell| bell.ring());
+        lock(&channel.bells).by_watch.iter().for_each(|(_, bell)| bell.ring());
     }
 
     /// A page after `after` was read from the log: it is kept if others are likely to want it, too.
@@ -136,8 +137,17 @@ impl Watchers {
 impl Bells {
     fn add(&mut self, bell: Arc<dyn Bell>) -> u64 {
         self.begun += 1;
-        self.by_watch.insert(self.begun, bell);
+        if self.by_watch.is_empty() {
+            self.by_watch.reserve_exact(1);
+        }
+        self.by_watch.push((self.begun, bell));
         self.begun
+    }
+
+    fn remove(&mut self, number: u64) {
+        if let Ok(index) = self.by_watch.binary_search_by_key(&number, |(number, _)| *number) {
+            self.by_watch.remove(index);
+        }
     }
 }
 
@@ -157,7 +167,7 @@ impl Drop for Watch {
     fn drop(&mut self) {
         let mut channels = lock(&self.registry.channels);
         let mut bells = lock(&self.channel.bells);
-        bells.by_watch.remove(&self.number);
+        bells.remove(self.number);
         if bells.by_watch.is_empty() {
             channels.remove(&self.stream);
         }
