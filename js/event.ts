@@ -24,16 +24,16 @@ const NO_META: Readonly<Record<string, string>> = Object.freeze({});
 
 /** An event that was handed to handlers. Settled at most once. */
 export class DeliveredEvent implements AckwireEvent {
-  readonly stream: string;
-  readonly seq: number;
-  readonly id: string;
-  readonly type: string;
-  readonly time: number;
-  readonly data: unknown;
-  readonly meta: Readonly<Record<string, string>>;
-  readonly priority: Priority;
-  readonly attempt: number;
-  readonly replayed: boolean;
+  declare readonly stream: string;
+  declare readonly seq: number;
+  declare readonly id: string;
+  declare readonly type: string;
+  declare readonly time: number;
+  declare readonly data: unknown;
+  declare readonly meta: Readonly<Record<string, string>>;
+  declare readonly priority: Priority;
+  declare readonly attempt: number;
+  declare readonly replayed: boolean;
   /** Who hears of the outcome; nobody once it is known or no longer matters. */
   #owner: Owner | undefined;
 
