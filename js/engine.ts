@@ -45,16 +45,18 @@ export class Engine {
   }
 
   /** Hands in an input, with the ids of events. Returns the answer and what is to be done. */
-  input(list: readonly number[], words: string): Float64Array {
+  input(list: readonly number[], words: string): number[] {
     let bytes = 0;
     if (words) {
       const at = ids(words.length * 3);
-      bytes = encoder.encodeInto(words, new Uint8Array(heap().buffer, at)).written;
+      bytes = encoder.encodeInto(words, new Uint8Array(floats().buffer, at)).written;
     }
     write(list);
-    const at = hand(this.#number, bytes) / 8 + 1;
+    const at = hand(this.#number, bytes) / 8;
     const read = floats();
-    return read.slice(at, at + (read[at - 1] as number));
+    const output: number[] = [];
+    for (let next = 1; next <= (read[at] as number); next++) output.push(read[at + next] as number);
+    return output;
   }
 
   stats(): readonly number[] {

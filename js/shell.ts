@@ -85,7 +85,7 @@ export interface ShellTarget {
 
 /** What the engine wants done, and what it may need for that: the words and the events of its input. */
 interface Output {
-  readonly list: Float64Array;
+  readonly list: readonly number[];
   readonly words: string;
   readonly events: readonly WireEvent[] | undefined;
   readonly payload: number;
