@@ -6,8 +6,8 @@ const SLICE_MS = 8;
 
 /** Something with events to hand to handlers. */
 export interface Pumpable {
-  /** Hands over events until none may go or `until` (by `performance.now()`) is past; then returns true. */
-  pump(until: number): boolean;
+  /** Hands over events until none may go or `until` is past; then returns true. Both times are by `performance.now()`. */
+  pump(now: number, until: number): boolean;
 }
 
 /**
@@ -55,13 +55,14 @@ export class Loop {
   #pumpOne(): boolean {
     const [pumpable] = this.#ready;
     if (!pumpable || this.#yielding) return false;
-    if (performance.now() > this.#sliceEnd) {
+    const now = performance.now();
+    if (now > this.#sliceEnd) {
       this.#yield();
       return false;
     }
     // Behind the others, if it has more to do.
     this.#ready.delete(pumpable);
-    if (pumpable.pump(this.#sliceEnd)) this.#ready.add(pumpable);
+    if (pumpable.pump(now, this.#sliceEnd)) this.#ready.add(pumpable);
     return true;
   }
 

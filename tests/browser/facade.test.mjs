@@ -315,3 +315,67 @@ test("ten thousand replayed events do not starve the page", async (t) => {
   );
   assert.ok(frames >= expected, `painted at least ten times a second: ${frames} frames, at least ${expected} wanted`);
 });
+
+/** So many events come at first, whatever the window: the server uses it by and by. */
+const WAITING = 200;
+
+/**
+ * Hands `count` events that wait to a handler that takes `costs(n)` milliseconds for the n-th, by a clock that moves only
+ * so. Returns how long they took between one turn of the page and the next.
+ */
+const sliced = (page, count, costs) =>
+  page.run(
+    ({ count, costs }) =>
+      new Promise((resolve) => {
+        const run = fixture.client.subscribe("s", { from: "start" });
+        const cost = new Function("n", `return ${costs}`);
+        const { port1, port2 } = new MessageChannel();
+        const turns = [];
+        let [now, isNew, seen] = [0, true, 0];
+        port1.onmessage = () => {
+          isNew = true;
+          if (seen < count) port2.postMessage(null);
+        };
+        const attach = () => {
+          now = performance.now();
+          performance.now = () => now;
+          port2.postMessage(null);
+          run.handle("*", ({ data }) => {
+            if (data !== ++seen) throw new Error(`event ${data} came where ${seen} was due`);
+            if (isNew) turns.push(0);
+            isNew = false;
+            turns[turns.length - 1] += cost(seen);
+            now += cost(seen);
+            if (seen < count) return;
+            delete performance.now;
+            run.unsubscribe();
+            resolve(turns);
+          });
+        };
+        const arrived = setInterval(() => {
+          if (run.position.received < count) return;
+          clearInterval(arrived);
+          attach();
+        }, 10);
+      }),
+    { count, costs },
+  );
+
+test("handlers are interrupted for the page's turn after 8 ms, however quick or slow they are", async (t) => {
+  const { page } = await begin(t, { count: WAITING });
+  for (const ms of [0.05, 0.7, 3, 20]) {
+    const turns = await sliced(page, WAITING, ms);
+    const longest = Math.max(...turns);
+    assert.ok(longest < 8 + ms + 0.01, `${ms} ms an event: ${longest} ms without a turn`);
+    // Nor are quick ones held up: no turn is given away before its time.
+    assert.ok(turns.length <= Math.ceil((WAITING * ms) / 8) + 1, `${ms} ms an event: ${turns.length} turns`);
+  }
+});
+
+test("handlers that become slow are noticed within a few events", async (t) => {
+  const { page } = await begin(t, { count: WAITING });
+  const turns = await sliced(page, WAITING, "n > 100 ? 5 : 0.01");
+  const [first, ...later] = turns.filter((ms) => ms > 2);
+  assert.ok(first <= 8 + 8 * 5, `${first} ms without a turn as they became slow`);
+  for (const ms of later) assert.ok(ms < 8 + 5 + 0.01, `${ms} ms without a turn`);
+});
