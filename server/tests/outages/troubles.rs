@@ -2,10 +2,12 @@
 //! not ready, and go on by themselves when it is over.
 
 use crate::support::{Server, answer_of, assert_refused, client::Client, header, redis::Redis, until};
-use ackwire_server::log::{Log, RedisLog, RedisSettings, Retention};
+use ackwire::wire::{Seq, SeqRange, StreamName};
+use ackwire_server::log::{Log, NewEvent, PageLimit, RedisLog, RedisSettings, Retention};
 use reqwest::Method;
-use serde_json::{Value, json};
+use serde_json::{Value, json, value::to_raw_value};
 use std::sync::Arc;
+use tokio::{sync::oneshot, task::spawn_blocking};
 
 /// Makes the trouble, looks at what everybody is told meanwhile, ends it, and looks whether all goes on. What is said of it
 /// names each of these.
@@ -92,6 +94,35 @@ async fn until_confirmed(server: &Server) {
 async fn it_is_away() {
     let Some(redis) = Redis::start() else { return };
     lives_through(redis, &["cannot be reached"], Redis::kill, Redis::restart).await;
+}
+
+/// While it reads its file it says of itself that it writes none: it is not taken at its word, and nothing is called lost.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn it_is_long_in_starting() {
+    // A thousandth of a second for each entry that it reads, so that somebody asks meanwhile.
+    let Some(mut redis) = Redis::with(&["--key-load-delay", "1000"]) else { return };
+    let log = Arc::new(redis.log(Retention::default()));
+    let stream: StreamName = "run:1".parse().unwrap();
+    let event = |n: u64| NewEvent::new("x".parse().unwrap(), to_raw_value(&n).unwrap());
+    for n in 0..300 {
+        log.append(&stream, vec![event(n)]).await.unwrap();
+    }
+    redis.kill();
+    let (restarted, mut is_restarted) = oneshot::channel();
+    let starting = spawn_blocking(move || {
+        redis.restart();
+        restarted.send(()).unwrap();
+        redis
+    });
+    while is_restarted.try_recv().is_err() {
+        // However often it is asked.
+        drop(log.check().await);
+    }
+    let _redis = starting.await.unwrap();
+    until("it can be used", async || log.append(&stream, vec![event(300)]).await.is_ok()).await;
+    let range = SeqRange::new(Seq::ZERO, Seq::MAX).unwrap();
+    let page = log.read(&stream, range, PageLimit { events: 1_000, bytes: 1 << 20 }).await.unwrap();
+    assert_eq!((page.entries.len(), page.compacted), (301, Vec::new()));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

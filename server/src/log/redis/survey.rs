@@ -1,6 +1,6 @@
 //! What Redis is set up to do with what it is given.
 
-use redis::{ErrorKind, RedisResult, Value, cmd, from_redis_value};
+use redis::{ErrorKind, RedisResult, ServerErrorKind, Value, cmd, from_redis_value};
 use std::collections::HashMap;
 
 use super::{RedisUrl, link::Line};
@@ -27,6 +27,10 @@ impl Survey {
         let mut found = Vec::new();
         for info in line.each_primary(cmd("INFO")).await? {
             found.push(fields(&from_redis_value::<String>(info)?));
+        }
+        if found.iter().any(is_loading) {
+            let loading = ErrorKind::Server(ServerErrorKind::BusyLoading);
+            return Err((loading, "it is still reading what it has kept").into());
         }
         let mut syncs = Vec::new();
         let mut asked = cmd("CONFIG");
@@ -76,6 +80,11 @@ impl Survey {
             tracing::error!(%redis, problem, "this Redis is not set up to keep a log");
         }
     }
+}
+
+/// While it reads its append-only file it says that it writes none.
+fn is_loading(info: &HashMap<String, String>) -> bool {
+    ["loading", "async_loading"].iter().any(|field| info.get(*field).is_some_and(|value| value == "1"))
 }
 
 /// Not every service lets its users see its settings: NOPERM, or no such command. Who did not answer has not said so: taken
