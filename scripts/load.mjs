@@ -8,6 +8,7 @@ import { buildPackage, buildServer, ensureBuildTools } from "./build.mjs";
 import { insertMarked } from "./lib/marked.mjs";
 import { root, target } from "./lib/paths.mjs";
 import { run } from "./lib/run.mjs";
+import { onStop } from "./lib/signals.mjs";
 import { Failure, main, say } from "./lib/step.mjs";
 import { ensureChromium } from "./setup/chromium.mjs";
 import { ensureRedis } from "./setup/redis.mjs";
@@ -53,10 +54,28 @@ async function redis(args) {
   await native("redis", args);
   if (args.length > 0) return;
   const report = JSON.parse(await readFile(join(target, "load/redis.json"), "utf8"));
+  report.latency.page = await latencyOfPage(report.latency.events_per_second);
   const [page, tables] = [join(root, "docs/benchmarks.md"), toMarkdown(report, await describeMachine())];
   const before = await readFile(page, "utf8");
   await writeFile(page, insertMarked(before, "Redis benchmark", "npm run load -- redis", tables));
   say(`The tables are in ${page}`);
+}
+
+/** The same in a real browser, which takes a moment longer than a native client. */
+async function latencyOfPage(rate) {
+  process.env.CHROME_PATH = await ensureChromium();
+  process.env.ACKWIRE_SERVER = await buildServer({ release: true });
+  await buildPackage();
+  const { measureLatency } = await import("../tests/load/redis/latency.mjs");
+  const { Scope } = await import("../tests/browser/chaos/scope.mjs");
+  const scope = new Scope();
+  onStop(() => scope.close());
+  try {
+    say("A producer at one server, a page at another one");
+    return await measureLatency(scope, { rate, seconds: 20 });
+  } finally {
+    await scope.close();
+  }
 }
 
 async function soak(args) {

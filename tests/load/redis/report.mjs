@@ -45,11 +45,12 @@ function throughputTable(runs) {
 
 const inOrder = (one, other) => one.streams - other.streams || one.batch - other.batch || one.servers - other.servers;
 
-function latencyTable({ events_per_second: rate, answer, same_server: same, other_server: other }) {
+function latencyTable({ events_per_second: rate, answer, same_server: same, other_server: other, page }) {
   const rows = [
     ["the producer has its answer", answer],
     ["a client of the same server has the event", same],
     ["a client of another server has it", other],
+    ["a page's handler at another server has it", page],
   ];
   const text = `${rate} events a second, one at a time; milliseconds from before the append is sent.`;
   const lines = rows.map(([what, times]) => [what, ...["p50", "p90", "p99", "max"].map((name) => figure(times[name]))]);
