@@ -6,8 +6,8 @@ import { startRedis, startServer, startSite, until } from "../../browser/harness
 import { openPage } from "../soak/devtools.mjs";
 
 const STREAM = "run:1";
-/** Before these events the connections and the page's code warm up. */
-const WARM_UP = 50;
+/** Before these events the browser finishes its start, and the page's code warms up: some seconds. */
+const WARM_UP = 500;
 
 /** `rate` in events a second, one append at a time. Resolves to milliseconds: `p50`, `p90`, `p99`, `max`. */
 export async function measureLatency(scope, { rate, seconds }) {
