@@ -48,6 +48,7 @@ timelines! { receive:
     reload_resumes_from_the_checkpoint
     reordered_frames_deliver_in_order
     requeued_and_applied_is_known_in_the_next_log
+    requeued_and_given_up_is_known_by_its_attempt
     requeued_dead_letter_has_its_own_confirmation
     requeued_while_its_first_life_runs
     replay_advances_the_cursor

@@ -14,8 +14,15 @@ pub(super) struct Requeued {
     /// The highest attempt that was heard of.
     pub attempt: u32,
     delivered: u32,
-    /// `None` once it is applied.
-    pub handling: Option<Handling>,
+    pub life: Life,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Life {
+    Open(Handling),
+    Applied,
+    /// The server gave it up. A copy of its frame that was held up on the way is known by its attempt.
+    GivenUp,
 }
 
 /// What the arrival of one calls for.
@@ -35,28 +42,24 @@ impl RequeuedEvents {
     /// `applied` says whether an event that is not among these is applied in this page life.
     pub fn arrive(&mut self, head: &Head, applied: impl FnOnce() -> bool) -> Arrival {
         let Ok(index) = self.find(head.seq) else {
-            if !self.make_room() {
-                return Arrival::Nothing;
-            }
-            let Head { id_hash, attempt, .. } = *head;
-            let handling = (!applied()).then_some(Handling::Running);
-            let arrival = if handling.is_some() { Arrival::Deliver } else { Arrival::ConfirmAgain };
-            let place = self.0.partition_point(|(seq, _)| *seq < head.seq);
-            self.0.insert(place, (head.seq, Requeued { id_hash, attempt, delivered: attempt, handling }));
-            return arrival;
+            return if self.make_room() { self.begin(head, applied()) } else { Arrival::Nothing };
         };
         let (_, known) = &mut self.0[index];
         let newer = head.attempt > known.attempt;
         known.attempt = known.attempt.max(head.attempt);
-        match known.handling {
-            None => Arrival::ConfirmAgain,
-            Some(Handling::Running) => Arrival::Nothing,
-            Some(Handling::Failed { .. }) if !newer => Arrival::NackAgain,
-            Some(Handling::Failed { .. }) => {
+        match known.life {
+            Life::Applied => Arrival::ConfirmAgain,
+            Life::Open(Handling::Failed { .. }) if !newer => Arrival::NackAgain,
+            Life::Open(Handling::Failed { .. }) => {
                 known.delivered = head.attempt;
-                known.handling = Some(Handling::Running);
+                known.life = Life::Open(Handling::Running);
                 Arrival::Deliver
             }
+            Life::GivenUp if newer => {
+                self.0.remove(index);
+                self.begin(head, applied())
+            }
+            Life::Open(Handling::Running) | Life::GivenUp => Arrival::Nothing,
         }
     }
 
@@ -64,38 +67,44 @@ impl RequeuedEvents {
     pub fn settle(&mut self, seq: Seq, delivered: u32, outcome: &Outcome) -> Option<bool> {
         let index = self.find(seq).ok()?;
         let (_, known) = &mut self.0[index];
-        if known.handling != Some(Handling::Running) || known.delivered != delivered {
+        if known.life != Life::Open(Handling::Running) || known.delivered != delivered {
             return None;
         }
-        known.handling = match outcome {
-            Outcome::Confirmed => None,
-            Outcome::Failed { error, retry } => Some(Handling::Failed { error: bounded_error(error), retry: *retry }),
+        known.life = match outcome {
+            Outcome::Confirmed => Life::Applied,
+            Outcome::Failed { error, retry } => {
+                Life::Open(Handling::Failed { error: bounded_error(error), retry: *retry })
+            }
         };
-        Some(known.handling.is_none())
+        Some(known.life == Life::Applied)
     }
 
     /// Those that run in the range.
     pub fn running(&self, range: SeqRange) -> Vec<(Seq, u32)> {
-        let running =
-            self.0.iter().filter(|(seq, known)| range.contains(*seq) && known.handling == Some(Handling::Running));
+        let runs = |seq: Seq, known: &Requeued| range.contains(seq) && known.life == Life::Open(Handling::Running);
+        let running = self.0.iter().filter(|(seq, known)| runs(*seq, known));
         running.map(|(seq, known)| (*seq, known.delivered)).collect()
     }
 
-    /// Gives up those in the range that are not applied.
+    /// Gives up those in the range that are open.
     pub fn give_up(&mut self, range: SeqRange) -> Vec<(Seq, u64)> {
         let mut given_up = Vec::new();
-        self.0.retain(|(seq, known)| {
-            let gone = range.contains(*seq) && known.handling.is_some();
-            if gone {
+        for (seq, known) in &mut self.0 {
+            if range.contains(*seq) && known.is_open() {
+                known.life = Life::GivenUp;
                 given_up.push((*seq, known.id_hash));
             }
-            !gone
-        });
+        }
         given_up
     }
 
+    /// Another feed begins: what the server sends in it is no copy of what it gave up before.
+    pub fn forget_given_up(&mut self) {
+        self.0.retain(|(_, known)| known.life != Life::GivenUp);
+    }
+
     pub fn failed(&self) -> Vec<Seq> {
-        let failed = self.0.iter().filter(|(_, known)| matches!(known.handling, Some(Handling::Failed { .. })));
+        let failed = self.0.iter().filter(|(_, known)| matches!(known.life, Life::Open(Handling::Failed { .. })));
         failed.map(|(seq, _)| *seq).collect()
     }
 
@@ -103,19 +112,29 @@ impl RequeuedEvents {
         self.find(seq).ok().map(|index| &self.0[index].1)
     }
 
-    /// How many are not applied.
     pub fn open(&self) -> usize {
-        self.0.iter().filter(|(_, known)| known.handling.is_some()).count()
+        self.0.iter().filter(|(_, known)| known.is_open()).count()
     }
 
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Forgets all of them; the ids of those that are not applied.
+    /// Forgets all of them; the ids of those that are open.
     pub fn drain(&mut self) -> impl Iterator<Item = u64> {
         let all = std::mem::take(&mut self.0).into_iter();
-        all.filter(|(_, known)| known.handling.is_some()).map(|(_, known)| known.id_hash)
+        all.filter(|(_, known)| known.is_open()).map(|(_, known)| known.id_hash)
+    }
+
+    fn begin(&mut self, head: &Head, applied: bool) -> Arrival {
+        let Head { seq, id_hash, attempt, .. } = *head;
+        let (life, arrival) = match applied {
+            true => (Life::Applied, Arrival::ConfirmAgain),
+            false => (Life::Open(Handling::Running), Arrival::Deliver),
+        };
+        let place = self.0.partition_point(|(known, _)| *known < seq);
+        self.0.insert(place, (seq, Requeued { id_hash, attempt, delivered: attempt, life }));
+        arrival
     }
 
     /// Where it is, or where it would go.
@@ -127,11 +146,17 @@ impl RequeuedEvents {
         if self.0.len() < MAX_REMEMBERED {
             return true;
         }
-        let settled = self.0.iter().position(|(_, known)| known.handling.is_none());
+        let settled = self.0.iter().position(|(_, known)| !known.is_open());
         settled.is_some_and(|index| {
             self.0.remove(index);
             true
         })
+    }
+}
+
+impl Requeued {
+    fn is_open(&self) -> bool {
+        matches!(self.life, Life::Open(_))
     }
 }
 

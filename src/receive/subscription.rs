@@ -7,7 +7,7 @@ use super::gap::Gap;
 use super::held::{Held, HeldFrame, HeldKind};
 use super::outbox::RETRY;
 use super::output::Outputs;
-use super::requeued::{Arrival, RequeuedEvents};
+use super::requeued::{Arrival, Life, RequeuedEvents};
 use super::stats::{Counters, Footprint, Positions, SubscriptionStats};
 use super::{Batch, Config, Head, Notice, Outcome, Phrase, SocketId, SubscribeOptions, SubscriptionId};
 use crate::base::{Duration, Instant, RangeSet, Rng, sooner};
@@ -205,6 +205,7 @@ impl<P: Clone> Subscription<P> {
         self.report_soon(cx);
         self.feed_start = self.cursor;
         self.tell_passed_gap(false, cx);
+        self.requeued.forget_given_up();
         let mut renew = self.requeued.failed();
         renew.extend(self.open.failed().map(|open| open.seq));
         renew.into_iter().for_each(|seq| self.nack(seq, cx));
@@ -535,7 +536,10 @@ impl<P: Clone> Subscription<P> {
 
     fn nack(&mut self, seq: Seq, cx: &mut Context<'_, P>) {
         let Some(epoch) = self.epoch.clone().filter(|_| self.phase == Phase::Live) else { return };
-        let requeued = self.requeued.get(seq).and_then(|known| Some((&known.attempt, known.handling.as_ref()?)));
+        let requeued = self.requeued.get(seq).and_then(|known| match &known.life {
+            Life::Open(handling) => Some((&known.attempt, handling)),
+            Life::Applied | Life::GivenUp => None,
+        });
         let open = || self.open.get(seq).map(|open: &Open| (&open.attempt, &open.handling));
         let Some((attempt, Handling::Failed { error, retry })) = requeued.or_else(open) else { return };
         let (attempt, error, retry) = (*attempt, error.clone(), *retry);

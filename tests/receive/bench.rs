@@ -99,6 +99,12 @@ impl Bench {
         self.drain()
     }
 
+    /// A dead letter of `s` in its second life.
+    pub fn requeued(&mut self, n: u64, attempt: u32) -> Vec<String> {
+        self.batch(self.socket, "s", (n - 1, n, true), &[(n, attempt, n)]);
+        self.drain()
+    }
+
     /// Events as (seq, attempt, id).
     pub fn batch(
         &mut self,

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::{Arrival, MAX_REMEMBERED, RequeuedEvents};
+use super::{Arrival, Life, MAX_REMEMBERED, RequeuedEvents};
 use crate::receive::confirmations::Handling;
 use crate::receive::{Head, Outcome};
 use crate::wire::{Seq, SeqRange};
@@ -15,6 +15,7 @@ enum Op {
     Arrive { seq: u64, attempt: u32, applied: bool },
     Settle { seq: u64, delivered: u32, outcome: Outcome },
     GiveUp(SeqRange),
+    NextFeed,
     Clear,
 }
 
@@ -38,6 +39,7 @@ fn op() -> impl Strategy<Value = Op> {
         12 => (1..=LAST, 1..4u32, outcome())
             .prop_map(|(seq, delivered, outcome)| Op::Settle { seq, delivered, outcome }),
         2 => range().prop_map(Op::GiveUp),
+        1 => Just(Op::NextFeed),
         1 => Just(Op::Clear),
     ]
 }
@@ -47,6 +49,13 @@ enum Doing {
     Runs,
     Failed(String, bool),
     Applied,
+    GivenUp,
+}
+
+impl Doing {
+    fn is_open(&self) -> bool {
+        matches!(self, Doing::Runs | Doing::Failed(..))
+    }
 }
 
 /// A dead letter in its second life: the highest attempt that came, the one that was delivered, what it does.
@@ -59,6 +68,7 @@ struct Plain {
 }
 
 fn arrive(model: &mut Vec<Plain>, seq: u64, attempt: u32, applied: bool) -> Arrival {
+    model.retain(|known| known.seq != seq || known.doing != Doing::GivenUp || known.attempt >= attempt);
     let Some(known) = model.iter_mut().find(|known| known.seq == seq) else {
         let doing = if applied { Doing::Applied } else { Doing::Runs };
         model.push(Plain { seq, attempt, delivered: attempt, doing });
@@ -68,7 +78,7 @@ fn arrive(model: &mut Vec<Plain>, seq: u64, attempt: u32, applied: bool) -> Arri
     let is_newer = attempt > known.attempt;
     known.attempt = known.attempt.max(attempt);
     match known.doing {
-        Doing::Runs => Arrival::Nothing,
+        Doing::Runs | Doing::GivenUp => Arrival::Nothing,
         Doing::Applied => Arrival::ConfirmAgain,
         Doing::Failed(..) if !is_newer => Arrival::NackAgain,
         Doing::Failed(..) => {
@@ -91,10 +101,11 @@ fn settle(model: &mut [Plain], seq: u64, delivered: u32, outcome: Outcome) -> Op
 fn check(requeued: &RequeuedEvents, model: &[Plain], within: SeqRange) {
     for n in 0..=LAST + 1 {
         let known = requeued.get(seq(n)).map(|known| {
-            let doing = match &known.handling {
-                None => Doing::Applied,
-                Some(Handling::Running) => Doing::Runs,
-                Some(Handling::Failed { error, retry }) => Doing::Failed(error.clone(), *retry),
+            let doing = match &known.life {
+                Life::Applied => Doing::Applied,
+                Life::GivenUp => Doing::GivenUp,
+                Life::Open(Handling::Running) => Doing::Runs,
+                Life::Open(Handling::Failed { error, retry }) => Doing::Failed(error.clone(), *retry),
             };
             (known.attempt, doing)
         });
@@ -103,7 +114,7 @@ fn check(requeued: &RequeuedEvents, model: &[Plain], within: SeqRange) {
     }
     let failed = model.iter().filter(|known| matches!(known.doing, Doing::Failed(..))).map(|known| seq(known.seq));
     assert_eq!(requeued.failed(), failed.collect::<Vec<_>>());
-    assert_eq!(requeued.open(), model.iter().filter(|known| known.doing != Doing::Applied).count());
+    assert_eq!(requeued.open(), model.iter().filter(|known| known.doing.is_open()).count());
     let running = model.iter().filter(|known| known.doing == Doing::Runs && within.contains(seq(known.seq)));
     assert_eq!(requeued.running(within), running.map(|known| (seq(known.seq), known.delivered)).collect::<Vec<_>>());
 }
@@ -124,15 +135,20 @@ proptest! {
                     assert_eq!(went_well, settle(&mut model, n, delivered, outcome));
                 }
                 Op::GiveUp(range) => {
-                    let gone = |known: &Plain| range.contains(seq(known.seq)) && known.doing != Doing::Applied;
-                    let ids = model.iter().filter(|known| gone(known)).map(|known| (seq(known.seq), known.seq));
-                    let expected: Vec<(Seq, u64)> = ids.collect();
-                    model.retain(|known| !gone(known));
+                    let mut expected = Vec::new();
+                    for known in model.iter_mut().filter(|known| range.contains(seq(known.seq)) && known.doing.is_open()) {
+                        known.doing = Doing::GivenUp;
+                        expected.push((seq(known.seq), known.seq));
+                    }
                     assert_eq!(requeued.give_up(range), expected);
+                }
+                Op::NextFeed => {
+                    model.retain(|known| known.doing != Doing::GivenUp);
+                    requeued.forget_given_up();
                 }
                 Op::Clear => {
                     let unsettled: Vec<u64> = requeued.drain().collect();
-                    let open = model.drain(..).filter(|known| known.doing != Doing::Applied);
+                    let open = model.drain(..).filter(|known| known.doing.is_open());
                     assert_eq!(unsettled, open.map(|known| known.seq).collect::<Vec<_>>());
                 }
             }
