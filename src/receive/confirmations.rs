@@ -50,14 +50,19 @@ pub(super) struct Confirmations {
 impl Confirmations {
     /// An event beyond all others is handed to its handlers.
     pub fn start(&mut self, head: &Head) {
+        self.go_on(head, head.attempt, Handling::Running);
+    }
+
+    /// An event beyond all others was handed to its handlers before.
+    pub fn go_on(&mut self, head: &Head, delivered: u32, handling: Handling) {
         debug_assert!(self.list.last().is_none_or(|last| last.seq < head.seq), "events are delivered in order");
         self.list.push(Open {
             seq: head.seq,
             id_hash: head.id_hash,
-            attempt: head.attempt,
-            delivered: head.attempt,
+            attempt: head.attempt.max(delivered),
+            delivered,
             critical: head.critical,
-            handling: Handling::Running,
+            handling,
         });
     }
 

@@ -79,6 +79,21 @@ impl RequeuedEvents {
         Some(known.life == Life::Applied)
     }
 
+    /// Whether its handler runs, has failed or has applied it.
+    pub fn holds(&self, seq: Seq) -> bool {
+        self.get(seq).is_some_and(|known| known.life != Life::GivenUp)
+    }
+
+    /// Takes out one that is open: the attempt that its handler was given, and what became of that.
+    pub fn take_open(&mut self, seq: Seq) -> Option<(u32, Handling)> {
+        let index = self.find(seq).ok().filter(|index| self.0[*index].1.is_open())?;
+        let (_, Requeued { delivered, life, .. }) = self.0.remove(index);
+        match life {
+            Life::Open(handling) => Some((delivered, handling)),
+            Life::Applied | Life::GivenUp => None,
+        }
+    }
+
     /// Those that run in the range.
     pub fn running(&self, range: SeqRange) -> Vec<(Seq, u32)> {
         let runs = |seq: Seq, known: &Requeued| range.contains(seq) && known.life == Life::Open(Handling::Running);

@@ -284,8 +284,11 @@ impl<P: Clone> Subscription<P> {
         let before = self.cursor;
         self.feed_start = self.feed_start.max(range.upto());
         if range.after() > self.cursor {
-            if lost.reason == LostReason::Failed && self.failed_ahead.len() < MAX_FAILED_AHEAD {
-                self.failed_ahead.insert(range);
+            if lost.reason == LostReason::Failed {
+                self.end_second_lives(Some(range), lost.reason, cx);
+                if self.failed_ahead.len() < MAX_FAILED_AHEAD {
+                    self.failed_ahead.insert(range);
+                }
             }
             self.held.insert(HeldFrame { range, kind: HeldKind::Lost(lost.reason) });
         } else {
@@ -317,7 +320,7 @@ impl<P: Clone> Subscription<P> {
         let mut run = fresh;
         for (index, head) in batch.heads.iter().enumerate().skip(fresh) {
             let failed = self.failed_ahead.contains(head.seq);
-            if !failed && self.seen.insert(head.id_hash) {
+            if !failed && !self.requeued.holds(head.seq) && self.seen.insert(head.id_hash) {
                 self.open.start(head);
                 continue;
             }
@@ -325,8 +328,12 @@ impl<P: Clone> Subscription<P> {
             run = index + 1;
             if failed {
                 self.tell_lost(SeqRange::single(head.seq), LostReason::Failed, cx);
-            } else {
-                self.counters.suppressed += 1;
+                continue;
+            }
+            self.counters.suppressed += 1;
+            if let Some((delivered, handling)) = self.requeued.take_open(head.seq) {
+                // A server that has forgotten the second life speaks of the first: it goes on as that.
+                self.open.go_on(head, delivered, handling);
             }
         }
         self.deliver(run, batch.heads.len(), batch, cx);
@@ -424,15 +431,21 @@ impl<P: Clone> Subscription<P> {
             self.seen.forget(open.id_hash);
             self.tell_lost(SeqRange::single(open.seq), reason, cx);
         }
-        for (seq, id_hash) in self.requeued.give_up(range) {
-            self.seen.forget(id_hash);
-            self.tell_lost(SeqRange::single(seq), reason, cx);
-        }
+        // Beyond the cursor a failure was held behind a gap, and has ended what there was to end when it came.
+        let ends = if reason == LostReason::Failed { self.cursor } else { range.upto() };
+        self.end_second_lives(SeqRange::new(range.after(), range.upto().min(ends)), reason, cx);
         let beyond = SeqRange::new(range.after().max(self.cursor), range.upto());
         self.cursor = self.cursor.max(range.upto());
         self.tell_lost(beyond, reason, cx);
         self.tell_passed_gap(true, cx);
         self.ack_soon(cx);
+    }
+
+    fn end_second_lives(&mut self, range: Option<SeqRange>, reason: LostReason, cx: &mut Context<'_, P>) {
+        for (seq, id_hash) in range.map(|range| self.requeued.give_up(range)).unwrap_or_default() {
+            self.seen.forget(id_hash);
+            self.tell_lost(SeqRange::single(seq), reason, cx);
+        }
     }
 
     fn tell_lost(&mut self, range: Option<SeqRange>, reason: LostReason, cx: &mut Context<'_, P>) {

@@ -49,7 +49,12 @@ impl Bench {
 
     /// Connected, and `s` begins at 0 of epoch `e1`.
     pub fn new() -> Self {
-        let mut bench = Self::idle(config(), 1);
+        Self::connected(config())
+    }
+
+    /// The same with another configuration.
+    pub fn connected(config: Config) -> Self {
+        let mut bench = Self::idle(config, 1);
         bench.session.connect(bench.now);
         bench.up();
         bench.subscribed("e1", 0);

@@ -5,4 +5,5 @@ mod bench;
 mod connecting;
 mod counting;
 mod keeping;
+mod second_life;
 mod streams;

@@ -15,6 +15,7 @@ enum Op {
     Arrive { seq: u64, attempt: u32, applied: bool },
     Settle { seq: u64, delivered: u32, outcome: Outcome },
     GiveUp(SeqRange),
+    TakeOpen(u64),
     NextFeed,
     Clear,
 }
@@ -39,6 +40,7 @@ fn op() -> impl Strategy<Value = Op> {
         12 => (1..=LAST, 1..4u32, outcome())
             .prop_map(|(seq, delivered, outcome)| Op::Settle { seq, delivered, outcome }),
         2 => range().prop_map(Op::GiveUp),
+        1 => (1..=LAST).prop_map(Op::TakeOpen),
         1 => Just(Op::NextFeed),
         1 => Just(Op::Clear),
     ]
@@ -98,15 +100,22 @@ fn settle(model: &mut [Plain], seq: u64, delivered: u32, outcome: Outcome) -> Op
     Some(known.doing == Doing::Applied)
 }
 
+fn doing(handling: &Handling) -> Doing {
+    match handling {
+        Handling::Running => Doing::Runs,
+        Handling::Failed { error, retry } => Doing::Failed(error.clone(), *retry),
+    }
+}
+
 fn check(requeued: &RequeuedEvents, model: &[Plain], within: SeqRange) {
     for n in 0..=LAST + 1 {
         let known = requeued.get(seq(n)).map(|known| {
             let doing = match &known.life {
                 Life::Applied => Doing::Applied,
                 Life::GivenUp => Doing::GivenUp,
-                Life::Open(Handling::Running) => Doing::Runs,
-                Life::Open(Handling::Failed { error, retry }) => Doing::Failed(error.clone(), *retry),
+                Life::Open(handling) => doing(handling),
             };
+            assert_eq!(requeued.holds(seq(n)), doing != Doing::GivenUp);
             (known.attempt, doing)
         });
         let expected = model.iter().find(|known| known.seq == n).map(|known| (known.attempt, known.doing.clone()));
@@ -141,6 +150,12 @@ proptest! {
                         expected.push((seq(known.seq), known.seq));
                     }
                     assert_eq!(requeued.give_up(range), expected);
+                }
+                Op::TakeOpen(n) => {
+                    let index = model.iter().position(|known| known.seq == n && known.doing.is_open());
+                    let expected = index.map(|index| model.remove(index)).map(|known| (known.delivered, known.doing));
+                    let taken = requeued.take_open(seq(n)).map(|(delivered, handling)| (delivered, doing(&handling)));
+                    assert_eq!(taken, expected);
                 }
                 Op::NextFeed => {
                     model.retain(|known| known.doing != Doing::GivenUp);
