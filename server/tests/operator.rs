@@ -185,6 +185,20 @@ async fn a_run_that_completes_unstarted_is_an_alert_unless_the_log_knows_better(
     assert_eq!(alerts[0]["event"], "3");
 }
 
+#[tokio::test]
+async fn a_beginning_is_looked_for_so_far_back_and_no_further() {
+    for (others, alerts) in [(9_000, 1), (11_000, 0)] {
+        let server = Server::start(&["--dev"]).await;
+        let batch = json!(vec![json!({ "type": "t" }); 1_000]).to_string();
+        for _ in 0..others / 1_000 {
+            server.append(&batch).await;
+        }
+        server.append(r#"{"type":"agent_completed","meta":{"run_id":"a"}}"#).await;
+        let (_, overview) = server.get("/v1/operator/overview").await;
+        assert_eq!(overview["alerts"].as_array().unwrap().len(), alerts, "after {others} others");
+    }
+}
+
 /// The detector's timer rings by itself.
 #[tokio::test]
 async fn a_silent_run_is_an_alert_until_its_next_event() {
