@@ -33,6 +33,7 @@ await main(async () => {
       "PROTOCOL.md",
       "benches",
       "src",
+      "js",
       "server",
       "tests",
     ]) {

@@ -16,4 +16,5 @@ test("pages, server and network in every kind of trouble at once: nothing lost, 
   for (const line of reportText(report).split("\n")) t.diagnostic(line);
   assert.deepEqual(report.violations, []);
   assert.ok(report.in > 0 && report.applied > report.in, "events came, and several tabs applied them");
+  assert.ok(report.memory.end.wasm > 0 && report.memory.end.heap > 0, "the pages' memory is looked at");
 });

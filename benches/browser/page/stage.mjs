@@ -1,4 +1,4 @@
-import { keepMemories, wasmBytes } from "../../../tests/load/soak/page/memories.js";
+import { keepMemories, wasmBytes } from "../../../tests/browser/site/memories.js";
 import { Ledger } from "./ledger.mjs";
 import { Smoothness } from "./smoothness.mjs";
 import { sent } from "./traffic.mjs";

@@ -7,6 +7,7 @@
 //   commits          true: positions are this page's own state, and subscriptions begin there
 //   publishes        a stream to publish to, about once a second
 import { digest } from "/digest.js";
+import { keepMemories, wasmBytes } from "/memories.js";
 import { Ackwire } from "/pkg/index.js";
 
 const config = JSON.parse(decodeURIComponent(location.hash.slice(1)));
@@ -19,7 +20,7 @@ addEventListener("pagehide", () => {
   sessionStorage.setItem("chaos", JSON.stringify({ life, next, entries, positions }));
 });
 
-const memory = watchMemory();
+keepMemories();
 const clock = bendClock();
 const client = new Ackwire(config.socket, config.client);
 client.on("state", ({ current, reason, code }) => {
@@ -36,7 +37,7 @@ window.fixture = {
     entries = entries.filter(({ n }) => n >= upto);
     return { life, entries, consumer: client.consumer, stats: client.stats() };
   },
-  wasmBytes: () => memory.current?.buffer.byteLength ?? 0,
+  wasmBytes,
   bendClock: clock.bend,
   /** Publishes nothing more; resolves when everything that was published is answered. */
   hush: () => {
@@ -96,18 +97,6 @@ async function publish() {
   } catch ({ code, message }) {
     note({ kind: "error", message: `publish: ${code}: ${message}` });
   }
-}
-
-/** Finds the engine's memory when it is made; the package has no reason to show it. */
-function watchMemory() {
-  const found = {};
-  const instantiate = WebAssembly.instantiateStreaming;
-  WebAssembly.instantiateStreaming = async (...args) => {
-    const result = await instantiate.apply(WebAssembly, args);
-    found.current = Object.values(result.instance.exports).find((value) => value instanceof WebAssembly.Memory);
-    return result;
-  };
-  return found;
 }
 
 /** Lets the clock on the wall jump. `performance.now()` is another clock, and goes on. */

@@ -22,9 +22,10 @@ export async function allocatedBytes(pid) {
   return Number(status.match(/^RssAnon:\s+(\d+) kB$/m)?.[1]) * 1024;
 }
 
-/** The files of a folder, in bytes. */
+/** SQLite's write-ahead logs in a folder, and its other files, in bytes. */
 export async function folderBytes(path) {
-  let sum = 0;
-  for (const name of await readdir(path)) sum += (await stat(join(path, name))).size;
-  return sum;
+  const bytes = { files: 0, wal: 0 };
+  for (const name of await readdir(path))
+    bytes[name.endsWith("-wal") ? "wal" : "files"] += (await stat(join(path, name))).size;
+  return bytes;
 }

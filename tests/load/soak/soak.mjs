@@ -12,7 +12,10 @@ import { MIN_SAMPLES, megabytes, RUNS, SERIES, Soak, WARM_UP_MINUTES } from "./w
 /** The log stays bounded as well: a run's events go after ten minutes, and its consumer. */
 const SERVER_ARGS = ["--dev", "--retain-events", "2000", "--retain-age", "10m", "--retain-consumers", "10m"];
 
-/** Those that must be flat. A resident set has pages of the program in it, and what is done with freed memory. */
+/**
+ * Those that must be flat. A resident set has pages of the program in it, and what is done with freed memory; a write-ahead
+ * log keeps the length that it had at most, which comes of how long a checkpoint had to wait for a reader.
+ */
 const JUDGED = [process.platform === "linux" ? "allocated" : "server", "heap", "wasm", "disk"];
 
 const scope = { stack: [], after: (end) => scope.stack.push(end), diagnostic: say };
@@ -55,7 +58,8 @@ function options() {
 async function stage() {
   const server = await startServer(scope, { args: SERVER_ARGS, env: { RUST_LOG: "warn" } });
   const here = (path) => new URL(path, import.meta.url);
-  const site = await startSite(scope, { folders: { "/pkg/": here("../../../dist/"), "/": here("page/") } });
+  const folders = { "/pkg/": here("../../../dist/"), "/site/": here("../../browser/site/"), "/": here("page/") };
+  const site = await startSite(scope, { folders });
   const config = encodeURIComponent(JSON.stringify({ socket: server.socketUrl }));
   const page = await openPage(scope, `${site}/#${config}`, "Boolean(window.soak)");
   return { server, page };

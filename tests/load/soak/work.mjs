@@ -27,7 +27,8 @@ export const SERIES = {
   heap: "page's JavaScript heap, collected",
   wasm: "page's WebAssembly memory",
   renderer: "renderer's resident set",
-  disk: "server's data folder",
+  disk: "server's database",
+  wal: "SQLite's write-ahead log",
 };
 
 export const megabytes = (bytes) => (bytes / 2 ** 20).toFixed(2);
@@ -104,6 +105,7 @@ export class Soak {
   async #sample() {
     const heap = await this.#page.heap();
     const state = await this.#state();
+    const { files, wal } = await folderBytes(this.#server.data);
     const sample = {
       at: (performance.now() - this.#begun) / 60_000,
       produced: this.#ended + this.#runs.reduce((sum, run) => sum + run.produced, 0),
@@ -112,7 +114,8 @@ export class Soak {
       allocated: await allocatedBytes(this.#server.pid),
       heap,
       renderer: await residentBytes(await this.#page.process()),
-      disk: await folderBytes(this.#server.data),
+      disk: files,
+      wal,
     };
     this.#samples.push(sample);
     const sizes = this.#series().map((name) => `${name} ${megabytes(sample[name])}`);

@@ -1,5 +1,5 @@
 // A page that follows runs as they come and go, and keeps nothing of them but counts: what grows here is the package's.
-import { keepMemories, wasmBytes } from "./memories.js";
+import { keepMemories, wasmBytes } from "/site/memories.js";
 
 const config = JSON.parse(decodeURIComponent(location.hash.slice(1)));
 keepMemories();
@@ -32,7 +32,9 @@ function follow(stream) {
 
 function report() {
   const { connections, subscriptions } = client.stats();
-  return { ...counts, connections, subscriptions: subscriptions.length, wasm: wasmBytes() };
+  const wasm = wasmBytes();
+  if (wasm === 0) throw new Error("The package's WebAssembly memory was not found: see memories.js.");
+  return { ...counts, connections, subscriptions: subscriptions.length, wasm };
 }
 
 function count(name) {
