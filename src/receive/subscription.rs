@@ -318,9 +318,11 @@ impl<P: Clone> Subscription<P> {
             self.repeat(head, index, batch, cx);
         }
         let mut run = fresh;
+        let has_failures = self.failed_ahead.len() + self.requeued.len() > 0;
         for (index, head) in batch.heads.iter().enumerate().skip(fresh) {
-            let failed = self.failed_ahead.contains(head.seq);
-            if !failed && !self.requeued.holds(head.seq) && self.seen.insert(head.id_hash) {
+            let failed = has_failures && self.failed_ahead.contains(head.seq);
+            let lives_again = has_failures && self.requeued.holds(head.seq);
+            if !failed && !lives_again && self.seen.insert(head.id_hash) {
                 self.open.start(head);
                 continue;
             }
