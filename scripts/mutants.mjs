@@ -6,7 +6,6 @@
 //   npm run mutants                          all of them: hours on a small machine
 //   npm run mutants -- --room wire,base      those of some rooms
 //   npm run mutants -- --changed             those of lines that differ from `main`, or from `--base <commit>`
-//   npm run mutants -- --part 1/6            every sixth, from the first on: a sample of each room, and with 2/6, 3/6 … all
 //   npm run mutants -- --iterate             goes on with what an earlier run left, and tries again what survived it
 //                                            without a reason
 //   npm run mutants -- --jobs 4              so many at a time; 2 if not said
@@ -64,7 +63,6 @@ const options = parseArgs({
   options: {
     room: { type: "string", default: ROOMS.join(",") },
     changed: { type: "boolean", default: false },
-    part: { type: "string", default: "1/1" },
     base: { type: "string", default: "main" },
     iterate: { type: "boolean", default: false },
     jobs: { type: "string", default: "2" },
@@ -75,17 +73,14 @@ await main(async () => {
   const rooms = options.room.split(",");
   const unknown = rooms.find((room) => !ROOMS.includes(room));
   if (unknown !== undefined) throw new Failure(`There is no room "${unknown}": choose among ${ROOMS.join(", ")}.`);
-  const [part, parts] = options.part.split("/").map(Number);
-  if (!(Number.isInteger(part) && Number.isInteger(parts) && 1 <= part && part <= parts))
-    throw new Failure(`--part says which of how many, as in "1/6": not "${options.part}".`);
   await ensureRust();
   await ensureCargoMutants();
   mkdirSync(folder, { recursive: true });
   const all = identify(await list());
   const some = options.changed ? new Set(await list(await diff())) : undefined;
-  const mutants = all
-    .filter(({ name, file }) => rooms.some((room) => file.startsWith(`src/${room}/`)) && (some?.has(name) ?? true))
-    .filter((_, index) => index % parts === part - 1);
+  const mutants = all.filter(
+    ({ name, file }) => rooms.some((room) => file.startsWith(`src/${room}/`)) && (some?.has(name) ?? true),
+  );
   const results = known(all);
   if (!options.iterate) for (const { key } of mutants) results.delete(key);
   // What has a reason to survive, and does, is not tried any further.

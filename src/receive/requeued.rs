@@ -14,11 +14,11 @@ pub(super) struct Requeued {
     /// The highest attempt that was heard of.
     pub attempt: u32,
     delivered: u32,
-    pub life: Life,
+    life: Life,
 }
 
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Life {
+enum Life {
     Open(Handling),
     Applied,
     /// The server gave it up. A copy of its frame that was held up on the way is known by its attempt.
@@ -84,13 +84,20 @@ impl RequeuedEvents {
         self.get(seq).is_some_and(|known| known.life != Life::GivenUp)
     }
 
+    /// Of one that is open: the highest attempt that was heard of, and what its handler does.
+    pub fn handling(&self, seq: Seq) -> Option<(u32, &Handling)> {
+        match self.get(seq)? {
+            Requeued { attempt, life: Life::Open(handling), .. } => Some((*attempt, handling)),
+            _ => None,
+        }
+    }
+
     /// Takes out one that is open: the attempt that its handler was given, and what became of that.
     pub fn take_open(&mut self, seq: Seq) -> Option<(u32, Handling)> {
         let index = self.find(seq).ok().filter(|index| self.0[*index].1.is_open())?;
-        let (_, Requeued { delivered, life, .. }) = self.0.remove(index);
-        match life {
-            Life::Open(handling) => Some((delivered, handling)),
-            Life::Applied | Life::GivenUp => None,
+        match self.0.remove(index).1 {
+            Requeued { delivered, life: Life::Open(handling), .. } => Some((delivered, handling)),
+            _ => None,
         }
     }
 
@@ -127,6 +134,7 @@ impl RequeuedEvents {
         self.find(seq).ok().map(|index| &self.0[index].1)
     }
 
+    /// How many run or have failed.
     pub fn open(&self) -> usize {
         self.0.iter().filter(|(_, known)| known.is_open()).count()
     }

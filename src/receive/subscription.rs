@@ -7,14 +7,16 @@ use super::gap::Gap;
 use super::held::{Held, HeldFrame, HeldKind};
 use super::outbox::RETRY;
 use super::output::Outputs;
-use super::requeued::{Arrival, Life, RequeuedEvents};
-use super::stats::{Counters, Footprint, Positions, SubscriptionStats};
+use super::requeued::{Arrival, RequeuedEvents};
+use super::stats::Counters;
 use super::{Batch, Config, Head, Notice, Outcome, Phrase, SocketId, SubscribeOptions, SubscriptionId};
 use crate::base::{Duration, Instant, RangeSet, Rng, sooner};
 use crate::wire::{
     Ack, ClientFrame, Confirm, Epoch, From, LostRange, LostReason, MAX_RANGES, Nack, Position, Resend, Seq, SeqRange,
     StreamName, Subscribe, Subscribed,
 };
+
+mod snapshots;
 
 /// How much of the window may be held behind a gap, in windows [AW-RECV-4].
 pub const HELD_WINDOWS: usize = 4;
@@ -318,10 +320,10 @@ impl<P: Clone> Subscription<P> {
             self.repeat(head, index, batch, cx);
         }
         let mut run = fresh;
-        let has_failures = self.failed_ahead.len() + self.requeued.len() > 0;
+        let has_exceptions = self.failed_ahead.len() + self.requeued.len() > 0;
         for (index, head) in batch.heads.iter().enumerate().skip(fresh) {
-            let failed = has_failures && self.failed_ahead.contains(head.seq);
-            let lives_again = has_failures && self.requeued.holds(head.seq);
+            let failed = has_exceptions && self.failed_ahead.contains(head.seq);
+            let lives_again = has_exceptions && self.requeued.holds(head.seq);
             if !failed && !lives_again && self.seen.insert(head.id_hash) {
                 self.open.start(head);
                 continue;
@@ -551,13 +553,10 @@ impl<P: Clone> Subscription<P> {
 
     fn nack(&mut self, seq: Seq, cx: &mut Context<'_, P>) {
         let Some(epoch) = self.epoch.clone().filter(|_| self.phase == Phase::Live) else { return };
-        let requeued = self.requeued.get(seq).and_then(|known| match &known.life {
-            Life::Open(handling) => Some((&known.attempt, handling)),
-            Life::Applied | Life::GivenUp => None,
-        });
-        let open = || self.open.get(seq).map(|open: &Open| (&open.attempt, &open.handling));
-        let Some((attempt, Handling::Failed { error, retry })) = requeued.or_else(open) else { return };
-        let (attempt, error, retry) = (*attempt, error.clone(), *retry);
+        let open = || self.open.get(seq).map(|open: &Open| (open.attempt, &open.handling));
+        let handling = self.requeued.handling(seq).or_else(open);
+        let Some((attempt, Handling::Failed { error, retry })) = handling else { return };
+        let (error, retry) = (error.clone(), *retry);
         let nack = Nack { stream: self.options.stream.clone(), epoch, seq, attempt, error, retry };
         cx.out.frame(cx.socket, ClientFrame::Nack(nack));
     }
@@ -611,98 +610,6 @@ impl<P: Clone> Subscription<P> {
             Phase::Asked => None,
             Phase::Live => sooner(self.ack_due, self.gap.next_due()),
         }
-    }
-
-    // --- snapshots ---
-
-    pub fn checkpoint(&self) -> Option<StreamCheckpoint> {
-        Some(StreamCheckpoint {
-            stream: self.options.stream.clone(),
-            epoch: self.epoch.clone()?,
-            upto: self.open.settled(self.cursor),
-            also: self.applied_beyond(),
-        })
-    }
-
-    /// What is accounted for beyond the settled position, this feed's part and what was known before.
-    fn applied_beyond(&self) -> Vec<SeqRange> {
-        let mut also = self.open.also(self.cursor, MAX_RANGES);
-        for range in &self.ahead {
-            if also.len() < MAX_RANGES {
-                also.extend(SeqRange::new(range.after().max(self.cursor), range.upto()));
-            }
-        }
-        also
-    }
-
-    pub fn positions(&self) -> Positions {
-        Positions {
-            epoch: self.epoch.clone(),
-            received: self.heard,
-            delivered: self.cursor,
-            confirmed: self.open.settled(self.cursor),
-        }
-    }
-
-    pub fn footprint(&self) -> Footprint {
-        Footprint {
-            ids: self.seen.len(),
-            held_frames: self.held.frames(),
-            failed_ahead: self.failed_ahead.len(),
-            ahead: self.ahead.len(),
-            requeued: self.requeued.len(),
-        }
-    }
-
-    pub fn stats(&self) -> SubscriptionStats {
-        SubscriptionStats {
-            stream: self.options.stream.clone(),
-            positions: self.positions(),
-            unsettled: (self.open.len() + self.requeued.open()) as u32,
-            held: self.held.len() as u32,
-            counters: self.counters,
-        }
-    }
-}
-
-#[cfg(target_arch = "wasm32")]
-impl Subscription<u32> {
-    /// The facade's numbers that are still in use.
-    pub fn handles(&self, handles: &mut Vec<u32>) {
-        handles.push(self.options.stream.0);
-        handles.extend(self.epoch.as_ref().map(|epoch| epoch.0));
-        if let From::Position(Position { epoch, .. }) = &self.options.from {
-            handles.push(epoch.0);
-        }
-        handles.extend(self.held.payloads());
-    }
-
-    /// The fields of [`SubscriptionStats`] in their order.
-    pub fn numbers(&self, numbers: &mut Vec<f64>) {
-        let epoch = self.epoch.as_ref().map_or(0, |epoch| epoch.0);
-        let unsettled = self.open.len() + self.requeued.open();
-        let confirmed = self.open.settled(self.cursor);
-        let counters = &self.counters;
-        let counts = [
-            u64::from(self.options.stream.0),
-            epoch.into(),
-            self.heard.get(),
-            self.cursor.get(),
-            confirmed.get(),
-            unsettled as u64,
-            self.held.len() as u64,
-            counters.delivered,
-            counters.confirmed,
-            counters.failed,
-            counters.duplicates,
-            counters.suppressed,
-            counters.gaps,
-            counters.repaired,
-            counters.resends,
-            counters.lost,
-            counters.resets,
-        ];
-        numbers.extend(counts.map(|count| count as f64));
     }
 }
 

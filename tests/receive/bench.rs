@@ -78,6 +78,13 @@ impl Bench {
         }));
     }
 
+    /// The socket closes, and the next one opens at once and is welcomed.
+    pub fn up_again(&mut self) {
+        self.close(1006);
+        self.session.handle_wake(self.now);
+        self.up();
+    }
+
     pub fn subscribed(&mut self, epoch: &str, after: u64) -> Vec<String> {
         self.frame(json!({
             "type": "subscribed", "stream": "s", "epoch": epoch, "after": after, "head": after, "oldest": 1,

@@ -46,9 +46,7 @@ fn a_stream_counts_each_thing_that_happens_to_it() {
     let so_far = Counters { delivered: 8, suppressed: 1, lost: 1, ..so_far };
     assert_eq!(bench.counters(), so_far);
 
-    bench.close(1006);
-    bench.session.handle_wake(bench.now);
-    bench.up();
+    bench.up_again();
     bench.subscribed("e2", 0);
     assert_eq!(bench.counters(), Counters { resets: 1, ..so_far });
 }
@@ -94,9 +92,7 @@ fn a_session_counts_connections_acks_and_what_it_does_not_hear() {
     assert_eq!(bench.drain(), ["ended 2"]);
     assert_eq!(bench.session.stats().stale_frames, 3, "it was heard");
 
-    bench.close(1006);
-    bench.session.handle_wake(bench.now);
-    bench.up();
+    bench.up_again();
     assert_eq!(bench.session.stats().connections, 2);
 }
 

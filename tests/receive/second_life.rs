@@ -1,4 +1,5 @@
-//! Dead letters in their second life, when frames overtake each other and servers forget: [AW-SEND-9].
+//! Dead letters in their second life, when frames overtake each other and servers that come back have forgotten it:
+//! [AW-SEND-9].
 
 use super::bench::{Bench, config};
 use ackwire::receive::Config;
@@ -7,14 +8,6 @@ use serde_json::json;
 fn lose(bench: &mut Bench, after: u64, upto: u64) -> Vec<String> {
     bench.frame(json!({ "type": "lost", "stream": "s", "after": after, "upto": upto, "reason": "failed" }));
     bench.drain()
-}
-
-/// The server comes back, says that the feed begins after `after`, and has forgotten all second lives.
-fn connect_again(bench: &mut Bench, after: u64) {
-    bench.close(1006);
-    bench.session.handle_wake(bench.now);
-    bench.up();
-    bench.subscribed("e1", after);
 }
 
 /// Found by the simulation (seed 79812): the copy called the handler once more.
@@ -31,7 +24,8 @@ fn aw_send_9_a_copy_that_comes_after_the_second_life_is_given_up_is_known() {
     assert_eq!(bench.requeued(1, 6), ["deliver 1#6"], "requeued once more");
     assert_eq!(lose(&mut bench, 0, 1), ["lost (0,1] failed"]);
 
-    connect_again(&mut bench, 1);
+    bench.up_again();
+    bench.subscribed("e1", 1);
     assert_eq!(bench.requeued(1, 6), ["deliver 1#6"], "this feed's frames are no copies of the old one's");
     assert_eq!(bench.confirm(1, 6), ["confirm 1#6"]);
 }
@@ -42,7 +36,8 @@ fn aw_send_9_what_its_second_life_has_applied_is_no_news_as_its_first() {
     let mut bench = Bench::connected(Config { dedupe_window: 1, ..config() });
     assert_eq!(bench.requeued(3, 5), ["deliver 3#5"], "behind a gap");
     assert_eq!(bench.confirm(3, 5), ["confirm 3#5"]);
-    connect_again(&mut bench, 0);
+    bench.up_again();
+    bench.subscribed("e1", 0);
     assert_eq!(bench.events(0, 3, &[1, 2, 3]), ["deliver 1 2"]);
     assert_eq!(bench.confirm_run(0, 2), ["ack 3"]);
 }
@@ -52,7 +47,8 @@ fn aw_ack_1_what_runs_in_its_second_life_is_not_confirmed_as_its_first() {
     for dedupe_window in [1, 8] {
         let mut bench = Bench::connected(Config { dedupe_window, ..config() });
         assert_eq!(bench.requeued(3, 5), ["deliver 3#5"]);
-        connect_again(&mut bench, 0);
+        bench.up_again();
+        bench.subscribed("e1", 0);
         assert_eq!(bench.events(0, 4, &[1, 2, 3, 4]), ["deliver 1 2", "deliver 4"]);
         bench.confirm_run(0, 2);
         bench.confirm(4, 1);

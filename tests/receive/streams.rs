@@ -29,9 +29,7 @@ fn a_gap_of_the_old_log_is_not_repaired_by_the_new() {
     let mut bench = Bench::new();
     bench.events(1, 2, &[2]);
     assert_eq!(bench.wait(50), ["resend (0,1]", "gap (0,1]"]);
-    bench.close(1006);
-    bench.session.handle_wake(bench.now);
-    bench.up();
+    bench.up_again();
     assert_eq!(bench.subscribed("e2", 0), ["reset e1/0", "subscribed e2 after 0"]);
     assert_eq!(bench.events(0, 2, &[1, 2]), ["deliver 1 2"]);
 }
@@ -41,13 +39,9 @@ fn aw_promise_a_server_that_skips_ahead_without_a_word_has_lost_the_range() {
     let mut bench = Bench::new();
     bench.events(0, 3, &[1, 2, 3]);
     bench.confirm_run(0, 3);
-    bench.close(1006);
-    bench.session.handle_wake(bench.now);
-    bench.up();
+    bench.up_again();
     assert_eq!(bench.subscribed("e1", 5), ["lost (3,5] expired", "subscribed e1 after 5"]);
-    bench.close(1006);
-    bench.session.handle_wake(bench.now);
-    bench.up();
+    bench.up_again();
     assert_eq!(bench.subscribed("e1", 5), ["subscribed e1 after 5"]);
 }
 

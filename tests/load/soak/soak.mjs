@@ -18,6 +18,9 @@ const SERVER_ARGS = ["--dev", "--retain-events", "2000", "--retain-age", "10m", 
  */
 const JUDGED = [process.platform === "linux" ? "allocated" : "server", "heap", "wasm", "disk"];
 
+/** What SQLite cuts its write-ahead log to (`journal_size_limit`): it may be longer for a moment, and is not so for an hour. */
+const MAX_WAL_BYTES = 64 * 2 ** 20;
+
 const scope = { stack: [], after: (end) => scope.stack.push(end), diagnostic: say };
 const finish = async () => {
   while (scope.stack.length > 0) await scope.stack.pop()();
@@ -67,7 +70,7 @@ async function stage() {
 
 /** Says what came of it; the exit code. */
 function tell(summary, report) {
-  const { page, produced, growth } = summary;
+  const { page, produced, growth, samples } = summary;
   const { applied, disordered, lost, failed, errors, reconnects } = page;
   say(`${produced} events in, ${applied} applied; ${lost} lost, ${disordered} out of order, ${failed} failed`);
   say(`${errors} errors, ${reconnects} reconnects, ${summary.runs} runs`);
@@ -79,6 +82,7 @@ function tell(summary, report) {
     say(`${SERIES[name]}: ${megabytes(first)} → ${megabytes(last)} MB, ${slope}, ${flat ? "flat" : "growing"}`);
     if (!flat && JUDGED.includes(name)) wrong.push(`the ${SERIES[name]} grows`);
   }
+  if (samples.at(-1).wal > MAX_WAL_BYTES) wrong.push(`the ${SERIES.wal} is beyond ${megabytes(MAX_WAL_BYTES)} MB`);
   if (!growth) say(`Too short to judge growth: it takes ${MIN_SAMPLES} minutes`);
   say(`Report: ${report}`);
   if (wrong.length > 0) throw new Failure(`${wrong.join("; ")}.`);
