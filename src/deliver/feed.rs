@@ -322,12 +322,13 @@ impl Feed {
         }
     }
 
-    /// What came of a retry by the shell: it counts as sent, or as failed, and the next one will come all the same.
-    pub fn handle_retried(&mut self, now: Instant, seq: Seq, outcome: Result<(), &str>) {
+    /// What came of a retry by the shell, of which [`poll_retry`](Self::poll_retry) told: it counts as sent, or as failed,
+    /// and the next one will come all the same. Of an attempt that the consumer has failed already it changes nothing.
+    pub fn handle_retried(&mut self, now: Instant, (seq, attempt): (Seq, u32), outcome: Result<(), &str>) {
         if self.link.is_none() {
             return;
         }
-        if self.tracker.retried(now, seq, outcome.err(), &self.config, &mut self.rng) == Verdict::Dead {
+        if self.tracker.retried(now, (seq, attempt), outcome.err(), &self.config, &mut self.rng) == Verdict::Dead {
             self.give_up(now, seq);
         }
         self.settle_down(now);

@@ -43,12 +43,17 @@ impl Tracker {
         if attempt < record.attempt {
             return Verdict::Ignored;
         }
-        // A higher attempt than ours: a crash took what we knew of the retries in between.
-        self.dirty |= record.attempt < attempt;
-        record.attempt = attempt;
+        // A crash took what was known of the retries in between, or the shell has sent it and has not said so yet.
+        let is_news = record.attempt < attempt;
+        if is_news {
+            record.attempt = attempt;
+            self.counters.retries += 1;
+            self.notices.push_back(Notice::Retrying { seq, id: record.id.clone(), attempt });
+            self.dirty = true;
+        }
         match record.phase {
-            Phase::Waiting { timed_out: false, .. } if retry => Verdict::Waiting,
-            Phase::Waiting { timed_out: true, retry_at } if retry => {
+            Phase::Waiting { timed_out: false, .. } if retry && !is_news => Verdict::Waiting,
+            Phase::Waiting { timed_out: true, retry_at } if retry && !is_news => {
                 record.note_failure(now, error, false);
                 self.set_phase(now, seq, Phase::Waiting { timed_out: false, retry_at });
                 self.dirty = true;

@@ -264,18 +264,22 @@ impl Tracker {
         attempt
     }
 
-    /// The shell was asked to send it again. With a `failure` it did not, which counts as this attempt's end.
+    /// The shell was asked to send it again, with this attempt. With a `failure` it did not, which counts as the attempt's
+    /// end. An attempt that the consumer has spoken of before is nothing new.
     pub(super) fn retried(
         &mut self,
         now: Instant,
-        seq: Seq,
+        (seq, attempt): (Seq, u32),
         failure: Option<&str>,
         config: &Config,
         rng: &mut Rng,
     ) -> Verdict {
         let Some(record) = self.open.get_mut(&seq) else { return Verdict::Ignored };
         let Phase::Waiting { .. } = record.phase else { return Verdict::Ignored };
-        record.attempt = record.attempt.saturating_add(1);
+        if attempt <= record.attempt {
+            return Verdict::Ignored;
+        }
+        record.attempt = attempt;
         self.dirty = true;
         let Some(failure) = failure else {
             self.counters.retries += 1;

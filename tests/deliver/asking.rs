@@ -25,7 +25,7 @@ fn the_application_is_asked_and_its_yes_counts_as_sent_again() {
     let mut bench = bench();
     bench.nack(1, 1);
     assert_eq!(asked(&mut bench), (1, 2));
-    bench.feed.handle_retried(bench.now, event(1).seq, Ok(()));
+    bench.feed.handle_retried(bench.now, (event(1).seq, 2), Ok(()));
     assert_eq!(bench.drain(), [""; 0], "the log's copy is not sent");
     assert_eq!((bench.state(1), bench.delivery(1).attempt), (State::Retrying, 2));
     assert_eq!(bench.feed.confirm(bench.now, &event(1)), Ok(true));
@@ -37,7 +37,7 @@ fn a_retry_whose_send_failed_counted_as_a_success() {
     bench.nack(1, 1);
     for attempt in 2..=4 {
         assert_eq!(asked(&mut bench), (1, attempt), "the next retry still happens");
-        bench.feed.handle_retried(bench.now, event(1).seq, Err("the model is gone"));
+        bench.feed.handle_retried(bench.now, (event(1).seq, attempt), Err("the model is gone"));
         assert_eq!(bench.feed.tracker().counters().retries, 0);
         assert_eq!(bench.delivery(1).failures.last().unwrap().message, "the model is gone");
     }
@@ -50,7 +50,7 @@ fn what_was_confirmed_while_the_application_was_asked_stays_confirmed() {
     bench.nack(1, 1);
     asked(&mut bench);
     bench.ack(1);
-    bench.feed.handle_retried(bench.now, event(1).seq, Err("too late"));
+    bench.feed.handle_retried(bench.now, (event(1).seq, 2), Err("too late"));
     assert_eq!(bench.state(1), State::Confirmed);
 }
 
@@ -60,7 +60,22 @@ fn who_comes_back_is_asked_for_anew() {
     bench.nack(1, 1);
     asked(&mut bench);
     bench.feed.detach();
-    bench.feed.handle_retried(bench.now, event(1).seq, Ok(()));
+    bench.feed.handle_retried(bench.now, (event(1).seq, 2), Ok(()));
     bench.subscribe(super::bench::position(0));
     assert_eq!(bench.delivery(1).attempt, 2, "the page that is back was sent the log's copy");
+}
+
+/// The page has the event from the application, and its nack is here first.
+#[test]
+fn who_fails_an_attempt_before_the_application_says_that_it_is_sent_is_asked_for_the_next() {
+    for outcome in [Ok(()), Err("it took too long")] {
+        let mut bench = bench();
+        bench.nack(1, 1);
+        assert_eq!(asked(&mut bench), (1, 2));
+        bench.nack(1, 2);
+        bench.feed.handle_retried(bench.now, (event(1).seq, 2), outcome);
+        assert_eq!((bench.state(1), bench.delivery(1).attempt), (State::Failed, 2));
+        assert_eq!(bench.feed.tracker().counters().retries, 1);
+        assert_eq!(asked(&mut bench), (1, 3), "the next one is asked for when it is due");
+    }
 }

@@ -42,7 +42,7 @@ pub(super) enum Done {
     /// An event was appended.
     Appended { publish: Publish, placed: Result<(Seq, bool), LogError> },
     /// The application was asked to send an event again.
-    Retried { subscription: SubscriptionId, seq: Seq, outcome: Result<(), String> },
+    Retried { subscription: SubscriptionId, seq: Seq, attempt: u32, outcome: Result<(), String> },
 }
 
 /// The jobs under way.
@@ -92,7 +92,7 @@ impl Jobs {
                 retry.ask(page.entries.first().ok_or_else(gone)?.event(), attempt).await
             };
             let outcome = outcome.await;
-            Done::Retried { subscription, seq, outcome }
+            Done::Retried { subscription, seq, attempt, outcome }
         };
         self.running.push(asked.boxed());
     }

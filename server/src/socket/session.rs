@@ -507,9 +507,10 @@ impl Session {
                     }
                 }
             }
-            Done::Retried { subscription, seq, outcome } => {
+            Done::Retried { subscription, seq, attempt, outcome } => {
                 let Some(current) = self.current(&subscription) else { return };
-                current.input(|feed| feed.handle_retried(now, seq, outcome.as_ref().copied().map_err(String::as_str)));
+                let outcome = outcome.as_ref().copied().map_err(String::as_str);
+                current.input(|feed| feed.handle_retried(now, (seq, attempt), outcome));
             }
         }
     }

@@ -40,9 +40,10 @@ enum Op {
     Attach {
         only_odd: bool,
     },
-    /// The shell has sent it again, or could not.
+    /// The shell has sent it again, or could not: of the attempt that comes next, or of one that has been.
     Retried {
         seq: u64,
+        is_late: bool,
         went_well: bool,
     },
     ConfirmDead(u64),
@@ -82,7 +83,8 @@ fn op() -> impl Strategy<Value = Op> {
         12 => Just(Op::Due),
         2 => Just(Op::Detach),
         3 => any::<bool>().prop_map(|only_odd| Op::Attach { only_odd }),
-        4 => (seq(), any::<bool>()).prop_map(|(seq, went_well)| Op::Retried { seq, went_well }),
+        4 => (seq(), prop::bool::weighted(0.2), any::<bool>())
+            .prop_map(|(seq, is_late, went_well)| Op::Retried { seq, is_late, went_well }),
         2 => seq().prop_map(Op::ConfirmDead),
         4 => seq().prop_map(Op::Vouch),
         4 => (seq(), any::<bool>()).prop_map(|(seq, retry)| Op::FailEvent { seq, retry }),
@@ -174,9 +176,11 @@ fn apply(op: &Op, now: Instant, feed: &mut Feed, machine: &mut Machine) {
             machine.detach();
             machine.attach(now, filtered);
         }
-        Op::Retried { seq: n, went_well } => {
+        Op::Retried { seq: n, is_late, went_well } => {
             let failure = (!went_well).then_some("not sent");
-            assert_eq!(tracker.retried(now, seq(n), failure, config, rng), machine.retried(now, n, failure));
+            let attempt = machine.attempt(n) + u32::from(!is_late);
+            let verdict = tracker.retried(now, (seq(n), attempt), failure, config, rng);
+            assert_eq!(verdict, machine.retried(now, n, attempt, failure));
         }
         Op::ConfirmDead(n) => {
             tracker.confirm_dead(now, seq(n));

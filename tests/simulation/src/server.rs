@@ -183,8 +183,8 @@ impl Server {
     }
 
     /// The application was asked to send an event again.
-    pub fn handle_retried(&mut self, now: Instant, key: &Key, seq: Seq, outcome: Result<(), &str>) -> Vec<Say> {
-        self.with_feed(key, |feed| feed.handle_retried(now, seq, outcome));
+    pub fn handle_retried(&mut self, now: Instant, key: &Key, ask: (Seq, u32), outcome: Result<(), &str>) -> Vec<Say> {
+        self.with_feed(key, |feed| feed.handle_retried(now, ask, outcome));
         self.pumped(now)
     }
 

@@ -217,7 +217,7 @@ impl World {
             self.check.vouched(key.clone(), seq, &id);
         }
         self.of_life(life, |server, now| {
-            let mut say = server.handle_retried(now, &key, seq, outcome);
+            let mut say = server.handle_retried(now, &key, (seq, attempt), outcome);
             if is_sent && is_applied {
                 say.extend(server.operate(now, &key, |feed, log| {
                     if let Some(event) = log.get(seq) {

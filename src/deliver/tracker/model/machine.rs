@@ -180,8 +180,15 @@ impl Machine {
 
     pub fn fail(&mut self, now: Instant, n: u64, attempt: u32, retry: bool) -> Verdict {
         let Some(open) = self.open_mut(n).filter(|open| attempt >= open.attempt) else { return Verdict::Ignored };
+        let is_news = open.attempt < attempt;
+        let waits = if is_news { None } else { open.waits };
         open.attempt = attempt;
-        match (open.waits, retry) {
+        if is_news {
+            self.counters.retries += 1;
+            self.notices.push(Notice::Retrying { seq: seq(n), id: event(n).id, attempt });
+        }
+        let open = self.open_mut(n).unwrap();
+        match (waits, retry) {
             // The same failure once more.
             (Some(false), true) => Verdict::Waiting,
             // The reason comes after the deadline; the retry is due already.
@@ -252,15 +259,15 @@ impl Machine {
         }
     }
 
-    pub fn retried(&mut self, now: Instant, n: u64, failure: Option<&str>) -> Verdict {
+    pub fn retried(&mut self, now: Instant, n: u64, attempt: u32, failure: Option<&str>) -> Verdict {
         let due = now + self.deadline(n);
-        let Some(open) = self.open_mut(n).filter(|open| open.waits.is_some()) else { return Verdict::Ignored };
-        open.attempt += 1;
+        let is_asked = |open: &&mut Open| open.waits.is_some() && open.attempt < attempt;
+        let Some(open) = self.open_mut(n).filter(is_asked) else { return Verdict::Ignored };
+        open.attempt = attempt;
         if let Some(failure) = failure {
             open.note(now, failure, false);
             return self.retry_or_bury(now, n, false, true);
         }
-        let attempt = open.attempt;
         open.enter(now, None, due);
         self.counters.retries += 1;
         self.notices.push(Notice::Retrying { seq: seq(n), id: event(n).id, attempt });
