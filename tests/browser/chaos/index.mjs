@@ -20,7 +20,7 @@ import { Tab } from "./tab.mjs";
 
 /** How often the pages' journals are taken: the outages are as exact as that. */
 const LOOK_MS = 250;
-/** How long everything may take to settle once the troubles are over. */
+/** How long everything may take to settle once the troubles are over, all of it together: a test's time allows for that. */
 const SETTLE_MS = 120_000;
 /** How many events a second each producer appends, about. */
 const RATE = 15;
@@ -50,10 +50,11 @@ export async function runChaos(
   const troubledMs = performance.now() - begun;
 
   await calmDown(world);
+  const deadline = performance.now() + SETTLE_MS;
   for (const producer of producers) producer.stop();
-  await within("every producer is answered", Promise.all(producing), ledger);
-  await within("every page's publish is answered", Promise.all(tabs.map((tab) => tab.hush())), ledger);
-  await settle(run);
+  await within("every producer is answered", Promise.all(producing), ledger, deadline);
+  await within("every page's publish is answered", Promise.all(tabs.map((tab) => tab.hush())), ledger, deadline);
+  await settle(run, deadline);
   await looking.stop();
   clearInterval(telling);
   await compare(run);
@@ -162,7 +163,7 @@ async function calmDown({ lanes, disk }) {
 }
 
 /** Waits until every consumer has settled every stream that it has; says who has not. */
-async function settle({ tabs, servers, ledger }) {
+async function settle({ tabs, servers, ledger }, deadline) {
   const unsettled = async () => {
     const views = await confirmedBy(servers);
     const heads = new Map(
@@ -177,7 +178,7 @@ async function settle({ tabs, servers, ledger }) {
     );
   };
   try {
-    await until("everything is settled", async () => (await unsettled()).length === 0, SETTLE_MS);
+    await until("everything is settled", async () => (await unsettled()).length === 0, remaining(deadline));
   } catch (error) {
     ledger.violate("settled", error.message);
     for (const who of await unsettled().catch(() => [])) ledger.violate("settled", who);
@@ -200,14 +201,16 @@ async function compare(run) {
   }
 }
 
-async function within(what, promise, ledger) {
+async function within(what, promise, ledger, deadline) {
   let timer;
   const late = new Promise((resolve) => {
-    timer = setTimeout(() => resolve("late"), SETTLE_MS);
+    timer = setTimeout(() => resolve("late"), remaining(deadline));
   });
   if ((await Promise.race([promise, late])) === "late") ledger.violate("settled", `not in time: ${what}`);
   clearTimeout(timer);
 }
+
+const remaining = (deadline) => Math.max(0, deadline - performance.now());
 
 function progress({ ledger, conductor, servers }, begun, ms) {
   const applied = ledger.views.reduce((sum, view) => sum + view.applied, 0);

@@ -70,8 +70,8 @@ export class Tab {
 
   isConnected = () => this.#alone(() => this.#page.evaluate(() => fixture.client.state === "connected"));
 
-  /** The page publishes nothing more; resolves when what it published is answered. */
-  hush = () => this.#alone(() => this.#page.evaluate(() => fixture.hush()));
+  /** The page publishes nothing more; resolves when what it published is answered. Until then its journal is taken, too. */
+  hush = () => this.#page.evaluate(() => fixture.hush());
 
   /** What the page holds, in bytes, once what it does not need is gone. */
   memory = () =>
