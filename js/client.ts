@@ -1,4 +1,4 @@
-import { deviceIdentity, type Identity, tabIdentity } from "./consumer.js";
+import { deviceIdentity, type Identity, namedIdentity, tabIdentity } from "./consumer.js";
 import { Emitter, type ListenOptions, type Off } from "./emitter.js";
 import { loadEngine } from "./engine.js";
 import { AckwireError, type AckwireErrorCode, describe } from "./errors.js";
@@ -224,7 +224,7 @@ export class Ackwire {
       keepCheckpoint: (text) => store.setItem(key, text),
     };
     const checkpoint = store.getItem(key);
-    this.#shell = new Shell(this.#loop, target, this.#url, identity.name, this.#settings, checkpoint);
+    this.#shell = new Shell(this.#loop, target, this.#url, identity, this.#settings, checkpoint);
     for (const subscription of this.#subscriptions) this.#attach(subscription);
     this.#outbox.start();
   }
@@ -317,7 +317,7 @@ export class Ackwire {
 async function identify(consumer: string, store: KeyValueStore, scope: string): Promise<Identity> {
   if (consumer === "tab") return tabIdentity(store, scope);
   if (consumer === "device") return deviceIdentity(store);
-  return { name: consumer, release: () => {} };
+  return namedIdentity(consumer);
 }
 
 /** What made a client give up. */

@@ -12,6 +12,10 @@ const PATIENCE_MS = 300;
 /** A consumer's name, held by this page. */
 export interface Identity {
   readonly name: string;
+  /** Under which name its connections are numbered [AW-CONN-5]. */
+  readonly session: string;
+  /** A number for the next one. */
+  number(): number;
   /** Gives the name back. */
   release(): void;
 }
@@ -30,10 +34,11 @@ export async function tabIdentity(store: KeyValueStore, scope: string): Promise<
   const { key, leave } = takeSlot(`ackwire:consumer:${scope}`);
   const stored = store.getItem(key);
   const held = stored ? await hold(stored, isReload() ? RELOAD_PATIENCE_MS : PATIENCE_MS) : undefined;
-  if (stored && held) return { name: stored, release: both(held, leave) };
+  if (stored && held) return { ...numbered(stored, key, store), release: both(held, leave) };
   const name = `tab-${newId()}`;
   store.setItem(key, name);
-  return { name, release: both((await hold(name, PATIENCE_MS)) ?? (() => {}), leave) };
+  const letGo = (await hold(name, PATIENCE_MS)) ?? (() => {});
+  return { ...numbered(name, key, store), release: both(letGo, leave) };
 }
 
 /** The name of this browser. */
@@ -44,7 +49,26 @@ export function deviceIdentity(store: KeyValueStore): Identity {
     name = `device-${newId()}`;
     store.setItem(key, name);
   }
-  return { name, release: () => {} };
+  return { ...numbered(name, key, store), release: () => {} };
+}
+
+/** A name that the application gives. Nobody knows who else has it: each client numbers only its own connections. */
+export function namedIdentity(name: string): Identity {
+  let last = 0;
+  return { name, session: newId(), number: () => ++last, release: () => {} };
+}
+
+/**
+ * Of the connections of a name that only this browser has the newest is known, also from one life of a page to the next:
+ * their numbers are times, and higher than the last one that was stored.
+ */
+function numbered(name: string, key: string, store: KeyValueStore) {
+  const number = () => {
+    const next = Math.max(Date.now(), Number(store.getItem(`${key}:connection`)) + 1 || 0);
+    store.setItem(`${key}:connection`, `${next}`);
+    return next;
+  };
+  return { name, session: name, number };
 }
 
 function takeSlot(base: string): { key: string; leave: () => void } {

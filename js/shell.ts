@@ -1,3 +1,4 @@
+import type { Identity } from "./consumer.js";
 import { Engine } from "./engine.js";
 import { AckwireError, type AckwireErrorCode } from "./errors.js";
 import type { WireEvent } from "./event.js";
@@ -108,7 +109,7 @@ export class Shell implements Numbers {
   readonly #loop: Loop;
   readonly #target: ShellTarget;
   readonly #url: string;
-  readonly #consumer: string;
+  readonly #identity: Identity;
   readonly #engine: Engine;
   /** By the engine's number. */
   readonly #subscriptions = new Map<number, StreamSubscription>();
@@ -130,14 +131,14 @@ export class Shell implements Numbers {
     loop: Loop,
     target: ShellTarget,
     url: string,
-    consumer: string,
+    identity: Identity,
     settings: Settings,
     checkpoint: string | null,
   ) {
     this.#loop = loop;
     this.#target = target;
     this.#url = url;
-    this.#consumer = consumer;
+    this.#identity = identity;
     const list = [...settings, ...this.#readCheckpoint(checkpoint ?? "")];
     this.#engine = new Engine(list, (event, socket) => this.#happened(event, socket));
   }
@@ -292,7 +293,9 @@ export class Shell implements Numbers {
       const number = list[at] as number;
       const frame: Record<string, unknown> = { type, ...(fields && record(fields)) };
       if (type === "hello") {
-        frame.consumer = this.#consumer;
+        const { name, session } = this.#identity;
+        frame.consumer = name;
+        frame.session = { id: session, connection: this.#identity.number() };
         frame.agent = `ackwire/${ACKWIRE_VERSION}`;
         frame.subscriptions = times(subscribe);
       } else if (type === "subscribe") {

@@ -3,11 +3,13 @@
 
 mod support;
 
-use ackwire::wire::StreamName;
+use ackwire::wire::{ClientSession, StreamName};
 use ackwire_server::{
     App,
     config::Config,
-    log::{ConsumerKey, Fence, Loaded, Log, Owners, Purpose, RedisLog, RedisSettings, Retention, Save, Taken, Word},
+    log::{
+        ConsumerKey, Fence, Loaded, Log, Owners, Purpose, RedisLog, RedisSettings, Retention, Save, Taken, Taker, Word,
+    },
     outbox::{self, Outbox},
 };
 use clap::Parser;
@@ -19,6 +21,7 @@ use std::{
 };
 use support::{
     Server,
+    client::Client,
     fleet::{Page, append, delivery, post},
     program::{Running, program},
     redis::Redis,
@@ -66,10 +69,25 @@ fn keys(redis: &Redis, end: &str) -> Vec<String> {
     redis::from_redis_value(redis.command(&["KEYS", &format!("*:{end}")])).unwrap()
 }
 
+/// A connection that is there and says nothing of itself.
+fn connection() -> Taker {
+    Taker::Connection { session: None, is_there: Arc::new(|| true) }
+}
+
+/// The same with its number.
+fn numbered(connection: u64) -> Taker {
+    let session = ClientSession { id: "tab".parse().unwrap(), connection };
+    Taker::Connection { session: Some(session), is_there: Arc::new(|| true) }
+}
+
 async fn take(owners: &Arc<dyn Owners>, held: Option<Fence>) -> Fence {
-    match owners.take(&key("tab"), held, Purpose::Connection, None).await.unwrap() {
+    take_for(owners, held, &connection()).await
+}
+
+async fn take_for(owners: &Arc<dyn Owners>, held: Option<Fence>, taker: &Taker) -> Fence {
+    match owners.take(&key("tab"), held, taker).await.unwrap() {
         Taken::Here(fence) => fence,
-        Taken::Elsewhere(server) => panic!("it stays at {server:?}"),
+        elsewhere => panic!("it stays elsewhere: {elsewhere:?}"),
     }
 }
 
@@ -133,11 +151,71 @@ async fn an_operation_takes_a_consumer_from_nobody_who_is_in_touch() {
     let logs = [(); 2].map(|()| redis.log(Retention::default()));
     let [one, two] = logs.each_ref().map(willing);
     take(&one, None).await;
-    let Ok(Taken::Elsewhere(server)) = two.take(&key("tab"), None, Purpose::Operation, None).await else {
+    let Ok(Taken::Elsewhere(server)) = two.take(&key("tab"), None, &Taker::Operation { not: None }).await else {
         panic!("it was taken")
     };
-    let taken = two.take(&key("tab"), None, Purpose::Operation, Some(&server)).await;
+    let taken = two.take(&key("tab"), None, &Taker::Operation { not: Some(server) }).await;
     assert!(matches!(taken, Ok(Taken::Here(_))), "unless that one says that it has it not: {taken:?}");
+}
+
+#[tokio::test]
+async fn aw_conn_5_a_connection_takes_its_consumer_from_none_that_is_newer() {
+    let Some(redis) = Redis::start() else { return };
+    let logs = [(); 2].map(|()| redis.log(Retention::default()));
+    let [one, two] = logs.each_ref().map(willing);
+    let older = take_for(&one, None, &numbered(7)).await;
+    let newer = take_for(&two, None, &numbered(8)).await;
+    // Redis was long in doing what the first server asked for it.
+    assert_eq!(one.take(&key("tab"), Some(older), &numbered(7)).await, Ok(Taken::Overtaken));
+    assert_eq!(two.superseded(&key("tab"), newer).await, Ok(None));
+    // Neither a look nor an operation forgets the number.
+    until("it was looked for", async || two.is_in_touch()).await;
+    assert_eq!(two.take(&key("tab"), Some(newer), &Taker::Operation { not: None }).await, Ok(Taken::Here(newer)));
+    assert_eq!(one.take(&key("tab"), None, &numbered(7)).await, Ok(Taken::Overtaken));
+    // Nor does what Redis has forgotten.
+    redis.command(&["FLUSHALL"]);
+    assert_eq!(two.superseded(&key("tab"), newer).await, Ok(None));
+    assert_eq!(one.take(&key("tab"), None, &numbered(7)).await, Ok(Taken::Overtaken));
+    assert!(take_for(&one, None, &numbered(9)).await > newer);
+}
+
+#[tokio::test]
+async fn what_is_taken_for_a_connection_that_has_gone_is_taken_from_nobody() {
+    let Some(redis) = Redis::start() else { return };
+    let logs = [(); 2].map(|()| redis.log(Retention::default()));
+    let [one, two] = logs.each_ref().map(willing);
+    let fence = take(&two, None).await;
+    assert_eq!(two.save(vec![save("1", fence, 1)]).await, Ok(vec![]));
+    let gone = Taker::Connection { session: None, is_there: Arc::new(|| false) };
+    assert_eq!(one.take(&key("tab"), None, &gone).await, Ok(Taken::Overtaken));
+    assert_eq!(two.superseded(&key("tab"), fence).await, Ok(None));
+    assert_eq!(two.save(vec![save("2", fence, 2)]).await, Ok(vec![]));
+}
+
+/// It carries out late what was asked of it for a connection that the page has given up meanwhile.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_redis_that_hangs_replaces_no_page() {
+    let Some(redis) = Redis::start() else { return };
+    let (one, two) = (server(&redis).await, server(&redis).await);
+    append(&one, "a").await;
+    let hello = |connection: u32| {
+        let subscriptions = json!([{ "stream": "run:1", "window": { "events": 10, "bytes": 65536 } }]);
+        let session = json!({ "id": "tab", "connection": connection });
+        json!({ "type": "hello", "consumer": "tab", "session": session, "subscriptions": subscriptions })
+    };
+    for round in 0..20 {
+        let (mut older, mut newer) = (Client::connect(&one.url).await, Client::connect(&two.url).await);
+        redis.signal("STOP");
+        newer.send(hello(2 * round + 2)).await;
+        older.send(hello(2 * round + 1)).await;
+        redis.signal("CONT");
+        assert_eq!(older.closed().await.0, 4409);
+        newer.next("welcome").await;
+        newer.next("subscribed").await;
+        assert_eq!(newer.next("events").await["events"][0]["id"], "a");
+        newer.send(json!({ "type": "ping" })).await;
+        newer.next("pong").await;
+    }
 }
 
 /// A page that has failed to apply an event, with its retry to come.
@@ -363,14 +441,14 @@ async fn what_redis_has_forgotten_is_taken_again_and_what_it_could_not_tell_is_f
 
     // Another server takes it, and its word is lost.
     let fields: Vec<String> = redis::from_redis_value(redis.command(&["HGETALL", &name])).unwrap();
-    redis.command(&["HSET", &name, &fields[0], &format!("{} another c", newer(&fields[1]))]);
+    redis.command(&["HSET", &name, &fields[0], &format!("{} another c ? 0", newer(&fields[1]))]);
     assert_eq!(page.client.closed().await.0, 4409);
 
     // Somebody has done something to it, so it comes back.
     redis.command(&["DEL", &name]);
     let mut page = Page::open(&one.url, "tab").await;
     let fields: Vec<String> = redis::from_redis_value(redis.command(&["HGETALL", &name])).unwrap();
-    redis.command(&["HSET", &name, &fields[0], &format!("{} another o", newer(&fields[1]))]);
+    redis.command(&["HSET", &name, &fields[0], &format!("{} another o ? 0", newer(&fields[1]))]);
     assert_eq!(page.client.closed().await.0, 1012);
 }
 
@@ -380,14 +458,14 @@ async fn what_a_server_had_that_is_long_gone_is_let_go() {
     let one = server(&redis).await;
     let page = Page::open(&one.url, "tab").await;
     let (owners, servers) = (keys(&redis, "owners").remove(0), keys(&redis, "servers").remove(0));
-    redis.command(&["HSET", &owners, "a", "1 gone c", "b", "2 gone o", "c", "3 away c"]);
+    redis.command(&["HSET", &owners, "a", "1 gone c ? 0", "b", "2 gone o ? 0", "c", "3 away c ? 0"]);
     // In milliseconds since 1970: long ago, and just now.
     let now = ackwire_server::clock::unix_ms().to_string();
     redis.command(&["ZADD", &servers, "1000", "gone", &now, "away"]);
     until("it is let go", async || {
         let left: Vec<String> = redis::from_redis_value(redis.command(&["HVALS", &owners])).unwrap();
         let known: Vec<String> = redis::from_redis_value(redis.command(&["ZRANGE", &servers, "0", "-1"])).unwrap();
-        left.len() == 2 && left.contains(&"3 away c".into()) && known.len() == 2 && known.contains(&"away".into())
+        left.len() == 2 && left.contains(&"3 away c ? 0".into()) && known.len() == 2 && known.contains(&"away".into())
     })
     .await;
     drop(page);

@@ -110,6 +110,26 @@ async fn aw_conn_5_the_newest_connection_of_a_consumer_wins() {
     newer.next("pong").await;
 }
 
+/// It was under way for long, and the page has connected anew meanwhile.
+#[tokio::test]
+async fn aw_conn_5_a_late_hello_of_an_older_connection_replaces_nobody() {
+    let server = Server::start(&["--dev"]).await;
+    let hello = |consumer: &str, session: &str, connection: u32| json!({ "consumer": consumer, "session": { "id": session, "connection": connection } });
+    let mut newer = Client::hello_with(&server.url, hello("tab", "tab", 8)).await;
+    let mut older = Client::hello_with(&server.url, hello("tab", "tab", 7)).await;
+    assert_eq!(older.closed().await.0, 4409);
+    newer.send(json!({ "type": "ping" })).await;
+    newer.next("pong").await;
+
+    // Of another session nobody knows which is newer: the last one that is heard.
+    let mut another = Client::hello_with(&server.url, hello("tab", "another", 1)).await;
+    assert_eq!(newer.closed().await.0, 4409);
+    // The same numbers of another consumer say nothing.
+    Client::hello_with(&server.url, hello("other", "another", 2)).await;
+    another.send(json!({ "type": "ping" })).await;
+    another.next("pong").await;
+}
+
 #[tokio::test]
 async fn aw_conn_2_what_is_malformed_closes_with_4400_and_says_why() {
     let server = Server::start(&["--dev"]).await;

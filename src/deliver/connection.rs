@@ -5,8 +5,8 @@ use std::collections::VecDeque;
 use super::queue::take_next;
 use crate::base::{Duration, Instant};
 use crate::wire::{
-    Ack, ClientFrame, CloseCode, Confirm, ConsumerId, Decoded, ErrorCode, EventConfirmation, Hello, MAX_RANGES, Nack,
-    Publish, Resend, ServerFrame, StreamName, Subscribe, decode_client,
+    Ack, ClientFrame, ClientSession, CloseCode, Confirm, ConsumerId, Decoded, ErrorCode, EventConfirmation, Hello,
+    MAX_RANGES, Nack, Publish, Resend, ServerFrame, StreamName, Subscribe, decode_client,
 };
 
 /// What a connection may do. The defaults are those of section 8 of `PROTOCOL.md`.
@@ -54,6 +54,8 @@ pub enum Action {
     Authenticate {
         /// Who confirms; `None` if this refreshes the token of a connection that is open.
         consumer: Option<ConsumerId>,
+        /// Which connection of which client it is, if that was said [AW-CONN-5].
+        session: Option<ClientSession>,
         /// The token, if there is one.
         token: Option<String>,
     },
@@ -301,7 +303,8 @@ impl Connection {
         }
         self.stage = Stage::Checking;
         self.pending = hello.subscriptions;
-        self.actions.push_back(Action::Authenticate { consumer: Some(hello.consumer), token: hello.token });
+        let Hello { consumer, session, token, .. } = hello;
+        self.actions.push_back(Action::Authenticate { consumer: Some(consumer), session, token });
     }
 
     fn handle_frame(&mut self, frame: ClientFrame) {
@@ -317,7 +320,7 @@ impl Connection {
             ClientFrame::Confirm(confirm) => Action::ConfirmRequeued(confirm),
             ClientFrame::Resend(resend) => Action::Resend(resend),
             ClientFrame::EventConfirmation(confirmation) => Action::Confirm(confirmation),
-            ClientFrame::Auth { token } => Action::Authenticate { consumer: None, token: Some(token) },
+            ClientFrame::Auth { token } => Action::Authenticate { consumer: None, session: None, token: Some(token) },
             ClientFrame::Ping => Action::Send(ServerFrame::Pong),
         };
         self.actions.push_back(action);

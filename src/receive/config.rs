@@ -1,13 +1,16 @@
 //! Settings of a session, with their defaults.
 
 use crate::base::{Backoff, Duration};
-use crate::wire::{ConsumerId, Filter, From, StreamName, Text, Window};
+use crate::wire::{ClientSession, ConsumerId, Filter, From, StreamName, Text, Window};
 
 /// Settings of a session.
 #[derive(Clone, Debug)]
 pub struct Config {
     /// Whose confirmations are tracked.
     pub consumer: ConsumerId,
+    /// Under which name the client numbers its connections, and the last number that it has used, so that a server knows the
+    /// newest of them. Default: it does not. In the browser the facade does [AW-CONN-5].
+    pub session: Option<ClientSession>,
     /// Name and version of the client, for the server's logs.
     pub agent: Text,
     /// Whether the application gives tokens: then one is asked for before each connection.
@@ -45,6 +48,7 @@ impl Config {
     pub fn new(consumer: ConsumerId) -> Self {
         Self {
             consumer,
+            session: None,
             agent: agent(),
             has_token: false,
             reconnect: Backoff { base: Duration::from_millis(500), max: Duration::from_secs(30) },

@@ -13,8 +13,8 @@ use super::{
 };
 use crate::base::{Duration, Instant, Rng, sooner};
 use crate::wire::{
-    ClientFrame, CloseCode, ErrorCode, EventId, From, GivenStreamRef, Hello, Seq, SeqRange, ServerFrame, StreamName,
-    Text, Welcome,
+    ClientFrame, ClientSession, CloseCode, ErrorCode, EventId, From, GivenStreamRef, Hello, Seq, SeqRange, ServerFrame,
+    StreamName, Text, Welcome,
 };
 
 /// A client, sans-IO. `P` is a handle to what the core never looks into: an `events` frame's events, a publish's text.
@@ -204,6 +204,10 @@ impl<P: Clone> Session<P> {
             let asks = self.subscriptions.iter_mut().map(|held| held.ask(checkpoint.get(held.stream()))).collect();
             let hello = Hello {
                 consumer: self.config.consumer.clone(),
+                session: self.config.session.clone().map(|ClientSession { id, connection: before }| {
+                    let connection = before + u64::from(socket);
+                    ClientSession { id, connection }
+                }),
                 token: self.link.token(),
                 agent: self.config.agent.clone(),
                 subscriptions: asks,

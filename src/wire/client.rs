@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{ConsumerId, Epoch, EventId, Filter, InvalidName, Position, Seq, SeqRange, StreamName, Text};
+use super::{ConsumerId, Epoch, EventId, Filter, InvalidName, Position, Seq, SeqRange, SessionId, StreamName, Text};
 
 /// Where a subscription begins [AW-SUB-1].
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -117,11 +117,48 @@ pub struct Subscribe {
     pub filter: Option<Filter>,
 }
 
+/// Which of a client's connections this is [AW-CONN-5].
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "ClientSessionRepr")]
+pub struct ClientSession {
+    /// Who numbers the connections.
+    pub id: SessionId,
+    /// Higher than those of its earlier connections; at most 2^53 - 1.
+    pub connection: u64,
+}
+
+impl ClientSession {
+    /// Whether it is an earlier connection of the same client; of different ones neither is.
+    pub fn is_before(&self, other: &Self) -> bool {
+        self.id == other.id && self.connection < other.connection
+    }
+}
+
+#[derive(Deserialize)]
+struct ClientSessionRepr {
+    id: SessionId,
+    connection: u64,
+}
+
+impl TryFrom<ClientSessionRepr> for ClientSession {
+    type Error = &'static str;
+
+    fn try_from(ClientSessionRepr { id, connection }: ClientSessionRepr) -> Result<Self, Self::Error> {
+        if connection > Seq::MAX.get() {
+            return Err("`connection` is above 2^53 - 1");
+        }
+        Ok(Self { id, connection })
+    }
+}
+
 /// The first frame of a connection [AW-CONN-4].
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hello {
     /// Who confirms.
     pub consumer: ConsumerId,
+    /// Which of the client's connections this is; of those that do not say so the one that is heard last is the newest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session: Option<ClientSession>,
     /// What the application's token callback returned.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token: Option<Text>,
@@ -138,6 +175,7 @@ impl std::fmt::Debug for Hello {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Hello")
             .field("consumer", &self.consumer)
+            .field("session", &self.session)
             .field("agent", &self.agent)
             .field("subscriptions", &self.subscriptions)
             .finish_non_exhaustive()

@@ -18,7 +18,8 @@ mod text;
 mod writer;
 
 pub use client::{
-    Ack, ClientFrame, Confirm, ConfirmStatus, EventConfirmation, From, Hello, Nack, Resend, Subscribe, Window,
+    Ack, ClientFrame, ClientSession, Confirm, ConfirmStatus, EventConfirmation, From, Hello, Nack, Resend, Subscribe,
+    Window,
 };
 pub use close::CloseCode;
 #[cfg(not(target_arch = "wasm32"))]
@@ -30,7 +31,9 @@ pub use codec::{
 pub use event::Event;
 pub use event::{Meta, Priority};
 pub use filter::Filter;
-pub use ids::{ConsumerId, Epoch, EventId, EventType, GivenId, GivenStream, GivenStreamRef, InvalidName, StreamName};
+pub use ids::{
+    ConsumerId, Epoch, EventId, EventType, GivenId, GivenStream, GivenStreamRef, InvalidName, SessionId, StreamName,
+};
 pub use seq::{InvalidSeq, Position, Seq, SeqRange};
 pub use server::{ErrorCode, LostRange, LostReason, ServerFrame, ServerInfo, Subscribed, Welcome};
 #[cfg(not(target_arch = "wasm32"))]

@@ -1,7 +1,7 @@
 //! Client frames as JSON text, the same code natively and in the browser: serde_json would add 16 KB to the package
 //! (serialising alone still brings its number formatting), and these few shapes need none of it.
 
-use super::{Ack, ClientFrame, Confirm, Filter, From, Nack, Position, Resend, SeqRange, Subscribe};
+use super::{Ack, ClientFrame, ClientSession, Confirm, Filter, From, Nack, Position, Resend, SeqRange, Subscribe};
 
 impl ClientFrame {
     /// The frame as one line of JSON in ASCII.
@@ -11,6 +11,13 @@ impl ClientFrame {
             Self::Hello(hello) => {
                 open(&mut out, "hello");
                 text(&mut out, "consumer", &hello.consumer);
+                if let Some(ClientSession { id, connection }) = &hello.session {
+                    key(&mut out, "session");
+                    out.push_str("{\"id\":");
+                    string(&mut out, id);
+                    number(&mut out, "connection", *connection);
+                    out.push('}');
+                }
                 if let Some(token) = &hello.token {
                     text(&mut out, "token", token);
                 }

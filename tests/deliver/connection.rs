@@ -51,7 +51,7 @@ impl Line {
     fn drain(&mut self) -> Vec<String> {
         let actions = std::iter::from_fn(|| self.connection.poll_action());
         let text = |action| match action {
-            Action::Authenticate { consumer, token } => {
+            Action::Authenticate { consumer, token, .. } => {
                 let consumer = consumer.map_or("again".to_owned(), |consumer| consumer.to_string());
                 format!("authenticate {consumer} {}", token.unwrap_or_default())
             }

@@ -48,7 +48,7 @@ use tokio::sync::{Notify, watch};
 
 use crate::{
     limits::Limits,
-    log::{ConsumerKey, Fence, Log, LogError, Purpose, Save},
+    log::{ConsumerKey, Fence, Log, LogError, Save, Taker},
     monitor::Monitor,
 };
 use seats::Seats;
@@ -164,9 +164,9 @@ impl Hub {
         stream: &StreamName,
         key: &ConsumerKey,
     ) -> Result<(Arc<Slot>, Tail), OpenError> {
-        match self.own(key, Purpose::Operation, None).await? {
+        match self.own(key, Taker::Operation { not: None }).await? {
             Owned::Here(tenure) => self.open_under(stream, key, tenure).await,
-            Owned::Elsewhere(_) => Err(OpenError::Superseded),
+            Owned::Elsewhere(_) | Owned::Overtaken => Err(OpenError::Superseded),
         }
     }
 

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use super::{Hub, OpenError, Owned, Slot, Tenure, lock};
 use crate::{
     clock,
-    log::{ConsumerKey, LogError, Purpose},
+    log::{ConsumerKey, LogError, Taker},
 };
 
 /// How often the server is looked for that has a consumer which goes from one to another.
@@ -134,12 +134,13 @@ impl Hub {
     ) -> Result<bool, OperationError> {
         let mut not = None;
         for _ in 0..TRIES {
-            let server = match self.own(key, Purpose::Operation, not.take()).await? {
+            let server = match self.own(key, Taker::Operation { not: not.take() }).await? {
                 Owned::Here(tenure) => match self.operate_here(stream, key, tenure, event, &what).await {
                     Err(OperationError::Open(OpenError::Superseded)) => continue,
                     done => return done,
                 },
                 Owned::Elsewhere(server) => server,
+                Owned::Overtaken => break,
             };
             let question =
                 Question { stream: stream.clone(), key: key.clone(), event: bare(event), what: what.clone() };

@@ -1,6 +1,9 @@
 //! One seat for each consumer: the newest connection has it.
 
-use ackwire::{deliver::Bucket, wire::ConsumerId};
+use ackwire::{
+    deliver::Bucket,
+    wire::{ClientSession, ConsumerId},
+};
 use std::{
     collections::HashMap,
     sync::{
@@ -49,6 +52,8 @@ pub struct Seats {
 
 /// From the seats to one connection.
 pub(super) struct Orders {
+    /// Which connection of which client it is, if that is known.
+    session: Option<ClientSession>,
     last: Mutex<Order>,
     bell: Arc<dyn Bell>,
 }
@@ -67,6 +72,15 @@ impl Orders {
             drop(last);
             self.bell.ring();
         }
+    }
+
+    pub(super) fn session(&self) -> Option<&ClientSession> {
+        self.session.as_ref()
+    }
+
+    /// Whether the other one is of the same client, and newer.
+    fn is_before(&self, other: &Self) -> bool {
+        self.session.as_ref().zip(other.session.as_ref()).is_some_and(|(own, other)| own.is_before(other))
     }
 
     pub(super) fn last(&self) -> Order {
@@ -152,6 +166,19 @@ impl Seats {
         Attendance { bells: self.bells.clone(), id }
     }
 
+    /// Of two connections of a consumer the newer one has the seat, and the other is told.
+    fn seat(&self, key: &ConsumerKey, id: u64, orders: &Arc<Orders>) {
+        let mut taken = lock(&self.taken);
+        match taken.get(key) {
+            Some((_, newer)) if orders.is_before(newer) => orders.give(Order::Replaced),
+            _ => {
+                if let Some((_, older)) = taken.insert(key.clone(), (id, orders.clone())) {
+                    older.give(Order::Replaced);
+                }
+            }
+        }
+    }
+
     /// Rings every connection's bell.
     pub(super) fn ring(&self) {
         let bells: Vec<_> = lock(&self.bells).values().cloned().collect();
@@ -179,15 +206,14 @@ impl Seats {
 
 impl Seat {
     /// Takes the consumer's seat. Who had it is told, and from this moment is not listened to any more; on another server,
-    /// from when the consumer is taken from it, which is begun here. The bell rings when the connection itself is told
-    /// something. Must be called inside a tokio runtime.
-    pub fn take(hub: &Arc<super::Hub>, key: ConsumerKey, bell: Arc<dyn Bell>) -> Self {
+    /// from when the consumer is taken from it, which is begun here. If a newer connection of the same client has it, then
+    /// this one is told so. The bell rings when the connection itself is told something. Must be called inside a tokio
+    /// runtime.
+    pub fn take(hub: &Arc<super::Hub>, key: ConsumerKey, session: Option<ClientSession>, bell: Arc<dyn Bell>) -> Self {
         let seats = &hub.seats;
         let id = seats.next.fetch_add(1, Ordering::Relaxed);
-        let orders = Arc::new(Orders { last: Mutex::new(Order::Stay), bell });
-        if let Some((_, older)) = lock(&seats.taken).insert(key.clone(), (id, orders.clone())) {
-            older.give(Order::Replaced);
-        }
+        let orders = Arc::new(Orders { session, last: Mutex::new(Order::Stay), bell });
+        seats.seat(&key, id, &orders);
         let tenure = hub.tenures.owners().map(|_| Arc::default());
         if let Some(tenure) = tenure.clone() {
             let (hub, key, orders) = (hub.clone(), key.clone(), orders.clone());
@@ -222,5 +248,8 @@ impl Drop for Seat {
         if taken.get(&self.key).is_some_and(|(id, _)| *id == self.id) {
             taken.remove(&self.key);
         }
+        drop(taken);
+        // Whatever is still being taken for it.
+        self.orders.tell(Order::Cut);
     }
 }

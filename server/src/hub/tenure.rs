@@ -10,7 +10,7 @@ use std::{
 use tokio::sync::OnceCell;
 
 use super::{Hub, OpenError, Order, Slot, lock, seats::Orders};
-use crate::log::{ConsumerKey, Fence, LogError, Owners, Purpose, ServerId, Taken};
+use crate::log::{ConsumerKey, Fence, LogError, Owners, Purpose, ServerId, Taken, Taker};
 
 /// What this server has of the consumers.
 pub(super) struct Tenures {
@@ -41,6 +41,8 @@ pub(super) enum Owned {
     Here(Option<Arc<Tenure>>),
     /// Another one.
     Elsewhere(ServerId),
+    /// A newer connection, or the one that wanted it has gone.
+    Overtaken,
 }
 
 /// A consumer that this server has taken, given back on drop. Its slots and its connection have it.
@@ -129,20 +131,15 @@ impl Entry {
 }
 
 impl Hub {
-    /// Has this server take a consumer, if it can be for this purpose; `not` is a server that says it has it not.
-    pub(super) async fn own(
-        self: &Arc<Self>,
-        key: &ConsumerKey,
-        purpose: Purpose,
-        not: Option<ServerId>,
-    ) -> Result<Owned, LogError> {
+    /// Has this server take a consumer, if it can be.
+    pub(super) async fn own(self: &Arc<Self>, key: &ConsumerKey, taker: Taker) -> Result<Owned, LogError> {
         let Some(owners) = self.tenures.owners() else { return Ok(Owned::Here(None)) };
         self.start();
         let (hub, owners, key) = (self.clone(), owners.clone(), key.clone());
         // A task of its own: whoever asked may lose interest, and what was taken is given back all the same.
         let taken = tokio::spawn(async move {
             let entry = lock(&hub.tenures.entries).entry(key.clone()).or_default().clone();
-            let owned = hub.take(&entry, owners, &key, purpose, not.as_ref()).await;
+            let owned = hub.take(&entry, owners, &key, &taker).await;
             drop(entry);
             hub.tenures.tidy(&key);
             owned
@@ -155,19 +152,23 @@ impl Hub {
         entry: &Entry,
         owners: Arc<dyn Owners>,
         key: &ConsumerKey,
-        purpose: Purpose,
-        not: Option<&ServerId>,
+        taker: &Taker,
     ) -> Result<Owned, LogError> {
         let _turn = entry.turn.lock().await;
         let before = entry.tenure();
         let held = before.as_ref().map(|tenure| tenure.fence);
-        let fence = match owners.take(key, held, purpose, not).await? {
-            Taken::Here(fence) => fence,
-            Taken::Elsewhere(server) => {
+        let elsewhere = match owners.take(key, held, taker).await? {
+            Taken::Here(fence) => Ok(fence),
+            Taken::Elsewhere(server) => Err(Owned::Elsewhere(server)),
+            Taken::Overtaken => Err(Owned::Overtaken),
+        };
+        let fence = match elsewhere {
+            Ok(fence) => fence,
+            Err(elsewhere) => {
                 if let Some(before) = before {
                     before.reconsider().await?;
                 }
-                return Ok(Owned::Elsewhere(server));
+                return Ok(elsewhere);
             }
         };
         if let Some(before) = before {
@@ -175,7 +176,7 @@ impl Hub {
                 return Ok(Owned::Here(Some(before)));
             }
             // Somebody had it in between.
-            before.lose(order(purpose)).await;
+            before.lose(order(taker.purpose())).await;
         }
         let tenure = Arc::new(Tenure {
             hub: Arc::downgrade(self),
@@ -320,12 +321,18 @@ pub(super) async fn take_for(
         if orders.last() != Order::Stay {
             return Err(OpenError::Superseded);
         }
-        match hub.own(key, Purpose::Connection, None).await? {
+        let (session, asking) = (orders.session().cloned(), orders.clone());
+        let is_there = Arc::new(move || asking.last() == Order::Stay);
+        match hub.own(key, Taker::Connection { session, is_there }).await? {
             Owned::Here(Some(tenure)) => {
                 tenure.seat(orders);
                 Ok(tenure)
             }
             Owned::Here(None) | Owned::Elsewhere(_) => Err(OpenError::Superseded),
+            Owned::Overtaken => {
+                orders.tell(Order::Replaced);
+                Err(OpenError::Superseded)
+            }
         }
     };
     tenure.get_or_try_init(take).await.cloned()

@@ -14,7 +14,7 @@ mod watch;
 
 pub use error::LogError;
 pub use memory::MemoryLog;
-pub use owners::{EXPECTED_FOR, Fence, Loaded, Owners, Purpose, Reply, Save, ServerId, Taken, Word};
+pub use owners::{EXPECTED_FOR, Fence, Loaded, Owners, Purpose, Reply, Save, ServerId, Taken, Taker, Word};
 pub use redis::{RedisLog, RedisSettings, RedisUrl, RedisUrlError};
 pub use retention::Retention;
 pub use sqlite::{OpenError, SqliteLog};

@@ -5,10 +5,10 @@
 //! handed it by the one before, or waits until that one has lost touch; and because a server may not know yet that it
 //! has, each taking has a [`Fence`], and the log refuses what is saved under an older one.
 
-use ackwire::wire::StreamName;
+use ackwire::wire::{ClientSession, StreamName};
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
-use std::fmt;
+use std::{fmt, sync::Arc};
 use tokio::sync::mpsc;
 
 use super::{ConsumerKey, LogError};
@@ -30,6 +30,34 @@ pub enum Purpose {
     Operation,
 }
 
+/// Who takes a consumer.
+#[derive(Clone)]
+pub enum Taker {
+    /// A connection of it takes it from whoever has it, unless that is a newer one [AW-CONN-5].
+    Connection {
+        /// Which of the client's connections it is, if that is known.
+        session: Option<ClientSession>,
+        /// Whether it is still there: a log may be long in answering.
+        is_there: Arc<dyn Fn() -> bool + Send + Sync>,
+    },
+    /// Something is done to one of its events from outside: it is taken only if nobody has it, or if who has it has lost
+    /// touch.
+    Operation {
+        /// A server that says it has it not.
+        not: Option<ServerId>,
+    },
+}
+
+impl Taker {
+    /// What for.
+    pub fn purpose(&self) -> Purpose {
+        match self {
+            Self::Connection { .. } => Purpose::Connection,
+            Self::Operation { .. } => Purpose::Operation,
+        }
+    }
+}
+
 /// What came of taking a consumer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Taken {
@@ -37,6 +65,8 @@ pub enum Taken {
     Here(Fence),
     /// It is another one's, which is to be asked.
     Elsewhere(ServerId),
+    /// A newer connection of the same client has it, or the connection has gone meanwhile.
+    Overtaken,
 }
 
 /// What was saved of a consumer for who has taken it.
@@ -119,18 +149,8 @@ impl fmt::Debug for Word {
 #[async_trait]
 pub trait Owners: Send + Sync + 'static {
     /// Takes a consumer. `held` is the fence under which this server has it already, as far as it knows: if that is so, it
-    /// is the answer.
-    ///
-    /// For a connection it is taken from whoever has it; the answer comes once that one has handed it over, or has lost
-    /// touch. For an operation it is taken only if nobody has it, or if who has it has lost touch or is `not`, a server
-    /// that says it has it not.
-    async fn take(
-        &self,
-        key: &ConsumerKey,
-        held: Option<Fence>,
-        purpose: Purpose,
-        not: Option<&ServerId>,
-    ) -> Result<Taken, LogError>;
+    /// is the answer. If it is taken from somebody, the answer comes once that one has handed it over, or has lost touch.
+    async fn take(&self, key: &ConsumerKey, held: Option<Fence>, taker: &Taker) -> Result<Taken, LogError>;
 
     /// Gives a consumer back that was taken under this fence. Returns at once; it is done by and by.
     fn release(&self, key: &ConsumerKey, fence: Fence);

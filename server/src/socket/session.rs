@@ -4,8 +4,8 @@ use ackwire::{
     base::{Duration, Instant},
     deliver::{Action, Connection, FeedFrame, Limits, Notice},
     wire::{
-        CloseCode, ConsumerId, ErrorCode, EventConfirmation, Publish, ServerFrame, ServerInfo, StreamName, Subscribe,
-        Welcome, encode_server,
+        ClientSession, CloseCode, ConsumerId, ErrorCode, EventConfirmation, Publish, ServerFrame, ServerInfo,
+        StreamName, Subscribe, Welcome, encode_server,
     },
 };
 use axum::extract::ws::{Message, WebSocket};
@@ -290,7 +290,10 @@ impl Session {
         while let Some(action) = self.connection.poll_action() {
             let now = clock::now();
             match action {
-                Action::Authenticate { consumer, token } => self.authenticate(now, consumer, token.as_deref()),
+                Action::Authenticate { consumer, session, token } => {
+                    let who = consumer.map(|consumer| (consumer, session));
+                    self.authenticate(now, who, token.as_deref());
+                }
                 Action::Subscribe(subscribe) => {
                     // Boxed, as what happens seldom: a connection has room for this only while it does it.
                     Box::pin(self.subscribe(subscribe)).await;
@@ -312,17 +315,17 @@ impl Session {
         }
     }
 
-    fn authenticate(&mut self, now: Instant, consumer: Option<ConsumerId>, token: Option<&str>) {
+    fn authenticate(&mut self, now: Instant, who: Option<(ConsumerId, Option<ClientSession>)>, token: Option<&str>) {
         let identity = match self.app.auth.authenticate(token) {
             Ok(identity) => identity,
             Err(error) => return self.connection.handle_refused(error.to_string()),
         };
         let expires_in = identity.expires_at.map(|at| Duration::from_millis(at.saturating_sub(clock::unix_ms())));
-        match (consumer, &mut self.guest) {
-            (Some(consumer), _) => {
+        match (who, &mut self.guest) {
+            (Some((consumer, session)), _) => {
                 let key = ConsumerKey { subject: identity.subject.clone(), consumer: consumer.clone() };
                 let welcome = self.welcome(consumer.clone(), expires_in);
-                let seat = Seat::take(&self.app.hub, key, self.signals.clone());
+                let seat = Seat::take(&self.app.hub, key, session, self.signals.clone());
                 let trouble = self.app.troubles.maker(consumer);
                 tracing::info!(connection = self.name, consumer = %seat.key().consumer, "welcome");
                 self.guest = Some(Guest { seat, identity, trouble });

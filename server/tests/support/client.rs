@@ -34,9 +34,15 @@ impl Client {
 
     /// Connected, welcome, and subscribed to these.
     pub async fn hello(url: &str, consumer: &str, subscriptions: Value) -> Self {
+        Self::hello_with(url, json!({ "consumer": consumer, "subscriptions": subscriptions })).await
+    }
+
+    /// Connected, and welcome, with these fields of `hello`.
+    pub async fn hello_with(url: &str, mut hello: Value) -> Self {
         let mut client = Self::connect(url).await;
-        client.send(json!({ "type": "hello", "consumer": consumer, "subscriptions": subscriptions })).await;
-        assert_eq!(client.next("welcome").await["consumer"], consumer);
+        hello["type"] = "hello".into();
+        client.send(hello.clone()).await;
+        assert_eq!(client.next("welcome").await["consumer"], hello["consumer"]);
         client
     }
 

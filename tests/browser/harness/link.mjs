@@ -8,10 +8,14 @@ const TRICKLE_MS = 50;
 export class Link {
   /** Whether the server has answered on it. */
   isAnswered = false;
+  /** Whether something waits that the page has said after that. */
+  isHolding = false;
   #page;
   #server;
   #weather;
   #deaf;
+  /** Whether what the page says once the server has answered is held back. */
+  #holds;
   #isCut = false;
   #wake = () => {};
   #awake;
@@ -25,6 +29,8 @@ export class Link {
     this.#deaf = weather.deaf;
     this.#over = over;
     this.resume();
+    this.#holds = weather.holdsNext;
+    weather.holdsNext = false;
     for (const socket of [this.#page, this.#server]) {
       socket.setNoDelay(true);
       // What a socket dies of ends its flow below.
@@ -62,6 +68,7 @@ export class Link {
 
   /** Looks again whether something is held back. */
   resume() {
+    this.#holds = false;
     this.#wake();
     this.#awake = new Promise((resolve) => {
       this.#wake = resolve;
@@ -83,7 +90,9 @@ export class Link {
   async #pass(direction, to, bytes) {
     let next = 0;
     while (next < bytes.length && !this.#deaf && !this.#isCut && !to.destroyed) {
-      if (this.#weather.stalled[direction]) {
+      const isHeld = direction === "up" && this.#holds && this.isAnswered;
+      if (direction === "up") this.isHolding = isHeld;
+      if (isHeld || this.#weather.stalled[direction]) {
         await this.#awake;
         continue;
       }

@@ -21,6 +21,7 @@ class Relay {
     bytesPerSecond: Number.POSITIVE_INFINITY,
     filter: undefined,
     stalled: { up: false, down: false },
+    holdsNext: false,
     deaf: false,
   };
   /** Connections that were made through it. */
@@ -75,6 +76,21 @@ class Relay {
   /** Holds everything back that goes `"up"` to the server, `"down"` to the page, or both ways; nothing is lost. */
   stall(...directions) {
     for (const direction of directions) this.#weather.stalled[direction] = true;
+  }
+
+  /** Holds back what a page says on the next connection once that is open, until `resume`; others flow. */
+  holdNext() {
+    this.#weather.holdsNext = true;
+  }
+
+  /** How many connections there are on which something is held back of what a page has said. */
+  get holding() {
+    return [...this.#links].filter((link) => link.isHolding).length;
+  }
+
+  /** How many connections there are. */
+  get links() {
+    return this.#links.size;
   }
 
   /** What was held back flows again. */

@@ -3,7 +3,8 @@
 use ackwire::base::{Duration, Instant};
 use ackwire::deliver::{Action, Feed, Violation};
 use ackwire::wire::{
-    ConsumerId, ErrorCode, Publish, Seq, SeqRange, ServerFrame, ServerInfo, StreamName, Welcome, encode_server,
+    ClientSession, ConsumerId, ErrorCode, Publish, Seq, SeqRange, ServerFrame, ServerInfo, StreamName, Welcome,
+    encode_server,
 };
 
 use crate::check::Traffic;
@@ -25,8 +26,9 @@ impl Server {
             let consumer = line.consumer.clone();
             let mine = |stream: &StreamName| (stream.clone(), consumer.clone().expect("it said hello"));
             match action {
-                Action::Authenticate { consumer, token } => {
-                    self.authenticate(now, id, consumer, token_life(token.as_deref()), say);
+                Action::Authenticate { consumer, session, token } => {
+                    let who = consumer.map(|consumer| (consumer, session));
+                    self.authenticate(now, id, who, token_life(token.as_deref()), say);
                 }
                 Action::Subscribe(subscribe) => {
                     let key = mine(&subscribe.stream);
@@ -76,7 +78,7 @@ impl Server {
         &mut self,
         now: Instant,
         id: u64,
-        consumer: Option<ConsumerId>,
+        who: Option<(ConsumerId, Option<ClientSession>)>,
         life: Result<Option<Duration>, ()>,
         say: &mut Vec<Say>,
     ) {
@@ -84,21 +86,17 @@ impl Server {
             self.lines.get_mut(&id).expect("a line").connection.handle_refused("the token is not good");
             return;
         };
-        if let Some(consumer) = &consumer
-            && let Some(older) = self.seats.insert(consumer.clone(), id)
-            && let Some(line) = self.lines.get_mut(&older)
-        {
-            // [AW-CONN-5]
-            line.connection.handle_replaced();
-            for stream in std::mem::take(&mut line.windows).into_keys() {
-                self.detach((stream, consumer.clone()));
+        if let Some((consumer, session)) = who {
+            let line = self.lines.get_mut(&id).expect("a line");
+            (line.consumer, line.session) = (Some(consumer.clone()), session);
+            if self.is_overtaken(&consumer, id) {
+                return self.replace(now, id, say);
             }
-            self.act(now, older, &|_| Err(()), say);
+            if let Some(older) = self.seats.insert(consumer, id) {
+                self.replace(now, older, say);
+            }
         }
         let line = self.lines.get_mut(&id).expect("a line");
-        if consumer.is_some() {
-            line.consumer = consumer;
-        }
         let welcome = ServerFrame::Welcome(Welcome {
             connection: id.to_string(),
             consumer: line.consumer.clone().expect("it said hello"),
@@ -108,6 +106,24 @@ impl Server {
             server: ServerInfo { name: "simulation".into(), version: "0".into() },
         });
         line.connection.handle_accepted(now, life, welcome);
+    }
+
+    /// Whether a newer connection of the same client has the consumer's seat [AW-CONN-5].
+    fn is_overtaken(&self, consumer: &ConsumerId, id: u64) -> bool {
+        let session = |id: &u64| self.lines.get(id)?.session.as_ref();
+        let newer = self.seats.get(consumer).and_then(session);
+        session(&id).zip(newer).is_some_and(|(own, newer)| own.is_before(newer))
+    }
+
+    /// A connection is not listened to any more [AW-CONN-5].
+    fn replace(&mut self, now: Instant, id: u64, say: &mut Vec<Say>) {
+        let Some(line) = self.lines.get_mut(&id) else { return };
+        line.connection.handle_replaced();
+        let consumer = line.consumer.clone().expect("it said hello");
+        for stream in std::mem::take(&mut line.windows).into_keys() {
+            self.detach((stream, consumer.clone()));
+        }
+        self.act(now, id, &|_| Err(()), say);
     }
 
     fn publish(&mut self, connection: u64, publish: Publish, say: &mut Vec<Say>) {

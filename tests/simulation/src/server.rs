@@ -2,7 +2,7 @@
 
 use ackwire::base::{Duration, Instant};
 use ackwire::deliver::{Config, Connection, EventsOut, Feed, FeedFrame, Limits, Notice, ReadRequest, Saved, Tracker};
-use ackwire::wire::{ConsumerId, Epoch, Seq, SeqRange, ServerFrame, StreamName, Subscribe, Window};
+use ackwire::wire::{ClientSession, ConsumerId, Epoch, Seq, SeqRange, ServerFrame, StreamName, Subscribe, Window};
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::chance;
@@ -45,6 +45,8 @@ pub enum Kind {
 pub(crate) struct Line {
     pub connection: Connection,
     pub consumer: Option<ConsumerId>,
+    /// Which of the client's connections it says it is.
+    pub session: Option<ClientSession>,
     /// What each subscription has granted, and its number.
     pub windows: BTreeMap<StreamName, (Window, u64)>,
     /// Counts subscriptions.
@@ -107,6 +109,7 @@ impl Server {
         let line = Line {
             connection: Connection::new(now, self.limits),
             consumer: None,
+            session: None,
             windows: BTreeMap::new(),
             subscribed: 0,
         };

@@ -7,8 +7,8 @@ use ackwire::receive::{
     SubscribeOptions, SubscriptionId, Transmit,
 };
 use ackwire::wire::{
-    ClientFrame, ConsumerId, ErrorCode, Event, EventId, EventsFrame, Priority, ServerFrame, StreamName, decode_events,
-    decode_server,
+    ClientFrame, ClientSession, ConsumerId, ErrorCode, Event, EventId, EventsFrame, Priority, ServerFrame, SessionId,
+    StreamName, decode_events, decode_server,
 };
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -79,6 +79,12 @@ pub struct Tab {
     pub rng: Rng,
     pub(crate) app: App,
     is_replaced: bool,
+    /// Whether there was ever a tab of the same identity.
+    is_shared: bool,
+    /// Under this name it numbers its connections, in all its lives [AW-CONN-5].
+    numbers: SessionId,
+    /// How many it has opened.
+    opened: u64,
     hasher: IdHasher,
     storage: Checkpoint,
     /// The newest socket, and how many publishes were sent on it and not answered.
@@ -124,6 +130,9 @@ impl Tab {
             rng,
             app,
             is_replaced: false,
+            is_shared: false,
+            numbers: SessionId::new(&format!("{key:016x}")).expect("a session's id"),
+            opened: 0,
             hasher: IdHasher::new(key, !key),
             storage: Checkpoint::default(),
             publishing: (0, 0),
@@ -133,8 +142,9 @@ impl Tab {
     }
 
     /// The browser duplicates it, with what it stored.
-    pub fn duplicate(&self, clock: Clock, rng: Rng) -> Self {
-        Self { storage: self.storage.clone(), ..Self::new(self.app.clone(), clock, rng) }
+    pub fn duplicate(&mut self, clock: Clock, rng: Rng) -> Self {
+        self.is_shared = true;
+        Self { storage: self.storage.clone(), is_shared: true, ..Self::new(self.app.clone(), clock, rng) }
     }
 
     /// The page loads, for the first time or again. A crash takes what was not stored.
@@ -149,7 +159,9 @@ impl Tab {
         self.stood.clear();
         self.armed = None;
         let text = self.storage.to_text();
-        self.session = Session::new(self.app.config.clone(), Checkpoint::from_text(&text), seed);
+        let session = Some(ClientSession { id: self.numbers.clone(), connection: self.opened });
+        let config = Config { session, ..self.app.config.clone() };
+        self.session = Session::new(config, Checkpoint::from_text(&text), seed);
         for options in self.app.subscribe.clone() {
             self.subscribe(now, options);
         }
@@ -255,6 +267,7 @@ impl Tab {
             wishes.push(match transmit {
                 Transmit::Open { socket } => {
                     self.publishing = (socket, 0);
+                    self.opened += 1;
                     Wish::Open(socket)
                 }
                 Transmit::Close { socket, .. } => Wish::Close(socket),
@@ -323,6 +336,7 @@ impl Tab {
                 self.answered(&stream, &id);
             }
             Notice::State { current: State::Failed, reason: StateReason::SocketClosed { code: 4409, .. }, .. } => {
+                assert!(self.is_shared, "{}: replaced, and there is no other [AW-CONN-5]", self.consumer);
                 self.is_replaced = true;
             }
             Notice::State { current: State::Failed, .. } => return Some(Wish::GaveUp),

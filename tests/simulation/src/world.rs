@@ -273,15 +273,15 @@ impl World {
                 let wire = self.network.wire(*connection);
                 Some(wire.stalled_until.max(self.tabs[wire.tab].frozen_until))
             }
-            Happening::ToServer { connection, .. } => {
+            // What a page has sent before it closed is under way like everything.
+            Happening::ToServer { connection, .. } | Happening::ServerClosed { connection } => {
                 Some(self.network.wire(*connection).stalled_until.max(self.server_paused_until))
             }
             Happening::Handled { tab, .. }
             | Happening::TabTimer { tab, .. }
             | Happening::Token { tab, .. }
             | Happening::Connect { tab, .. } => Some(self.tabs[*tab].frozen_until),
-            Happening::ServerClosed { .. }
-            | Happening::ServerTimer { .. }
+            Happening::ServerTimer { .. }
             | Happening::Save
             | Happening::Read { .. }
             | Happening::Saved { .. }

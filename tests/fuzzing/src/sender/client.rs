@@ -17,6 +17,7 @@ pub fn hello(choices: &mut Unstructured) -> Result<ClientFrame> {
     let subscriptions: Result<Vec<Subscribe>> = (0..count).map(|_| subscribe(choices)).collect();
     Ok(ClientFrame::Hello(Hello {
         consumer: ConsumerId::new("tab").expect("a name"),
+        session: None,
         token: None,
         agent: "hostile/0".into(),
         subscriptions: subscriptions?,

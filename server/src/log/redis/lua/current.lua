@@ -8,7 +8,7 @@ for at = 1, #ARGV do
   local row = redis.call('HGET', KEYS[1], ARGV[at])
   local fence, server
   if row then
-    fence, server = string.match(row, '^(%d+) (%S+) %a$')
+    fence, server = string.match(row, '^(%d+) (%S+) ')
   end
   local till = server and redis.call('ZSCORE', KEYS[2], server)
   answer[at] = till and tonumber(till) > now and fence or '0'

@@ -3,7 +3,8 @@
 -- and the fence under which it was taken. What was taken by another one since stays.
 for at = 2, #ARGV, 2 do
   local row = redis.call('HGET', KEYS[1], ARGV[at])
-  if row and string.sub(row, 1, -3) == ARGV[at + 1] .. ' ' .. ARGV[1] then
+  local mine = ARGV[at + 1] .. ' ' .. ARGV[1] .. ' '
+  if row and string.sub(row, 1, #mine) == mine then
     redis.call('HDEL', KEYS[1], ARGV[at])
   end
 end

@@ -12,7 +12,7 @@ if #ARGV == 2 then
 end
 for at = 3, #ARGV do
   local row = redis.call('HGET', KEYS[1], ARGV[at])
-  if row and string.match(row, '^%d+ (%S+) %a$') == ARGV[2] then
+  if row and string.match(row, '^%d+ (%S+) ') == ARGV[2] then
     redis.call('HDEL', KEYS[1], ARGV[at])
   end
 end

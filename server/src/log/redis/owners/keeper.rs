@@ -17,7 +17,7 @@ use tokio::{
 
 use super::{
     super::{Shared, keys::House, pages, scripts},
-    CONSUMERS, IN_TOUCH, lock,
+    CONSUMERS, IN_TOUCH, Row, lock,
 };
 use crate::{
     clock,
@@ -35,7 +35,7 @@ const GONE_AFTER: time::Duration = time::Duration::from_secs(60);
 #[derive(Default)]
 pub(in super::super) struct Held {
     /// As many as there are consumers in memory, or being taken.
-    taken: Mutex<HashMap<ConsumerKey, (Fence, Purpose)>>,
+    taken: Mutex<HashMap<ConsumerKey, (Fence, Row)>>,
     /// What is to be given back: what was taken before.
     released: Mutex<Vec<(ConsumerKey, Fence)>>,
     /// Something is to be given back, or to be looked at.
@@ -49,13 +49,17 @@ pub(in super::super) struct Held {
 }
 
 impl Held {
-    pub fn add(&self, key: &ConsumerKey, fence: Fence, purpose: Purpose) {
+    pub(super) fn add(&self, key: &ConsumerKey, fence: Fence, row: Row) {
         let mut taken = lock(&self.taken);
-        let (known, why) = taken.entry(key.clone()).or_insert((fence, purpose));
-        // What is done to a consumer that is connected changes nothing in that.
-        if *known != fence || purpose == Purpose::Connection {
-            (*known, *why) = (fence, purpose);
+        match taken.get(key) {
+            // What is done to a consumer that is connected changes nothing in that.
+            Some((known, _)) if *known == fence && row.purpose == Purpose::Operation => {}
+            _ => _ = taken.insert(key.clone(), (fence, row)),
         }
+    }
+
+    pub(super) fn row(&self, key: &ConsumerKey) -> Option<Row> {
+        lock(&self.taken).get(key).map(|(_, row)| row.clone())
     }
 
     pub fn release(&self, key: &ConsumerKey, fence: Fence) {
@@ -80,22 +84,24 @@ impl Held {
     }
 
     /// What it has, by house.
-    fn by_house(&self) -> BTreeMap<House, Vec<Taken>> {
+    fn by_house(&self) -> BTreeMap<House, Vec<Holding>> {
         let mut by_house: BTreeMap<House, Vec<_>> = BTreeMap::new();
-        for (key, (fence, purpose)) in lock(&self.taken).iter() {
-            by_house.entry(House::of(&pages::who(key))).or_default().push((key.clone(), *fence, *purpose));
+        for (key, (fence, row)) in lock(&self.taken).iter() {
+            by_house.entry(House::of(&pages::who(key))).or_default().push((key.clone(), *fence, row.clone()));
         }
         by_house
     }
 }
 
+/// What this server has.
+type Holding = (ConsumerKey, Fence, Row);
+/// What others have taken since, and what for.
 type Taken = (ConsumerKey, Fence, Purpose);
 
 /// What came of saying that this server is in touch.
 pub(super) struct Renewed {
     /// Servers that are not, for long.
     gone: Vec<(House, String)>,
-    /// What others have taken since, and what for.
     pub taken: Vec<Taken>,
 }
 
@@ -147,12 +153,12 @@ async fn round(shared: &Arc<Shared>, looks: bool) -> Result<(), LogError> {
 }
 
 /// Says in one house that this server is in touch, and looks whether it has these.
-pub(super) async fn renew(shared: &Shared, house: House, held: &[Taken]) -> Result<Renewed, LogError> {
+pub(super) async fn renew(shared: &Shared, house: House, held: &[Holding]) -> Result<Renewed, LogError> {
     let (gone, taken): (Vec<String>, Vec<String>) = shared
         .of_house(&scripts::RENEW, house, |call| {
             call.arg(shared.post.id()).arg(IN_TOUCH.as_millis() as u64).arg(GONE_AFTER.as_millis() as u64);
-            for (key, fence, purpose) in held {
-                call.arg(pages::who(key)).arg(fence.0).arg(purpose.letter());
+            for (key, fence, row) in held {
+                call.arg(pages::who(key)).arg(fence.0).arg(row.to_string());
             }
         })
         .await?;
@@ -188,7 +194,7 @@ async fn sweep(shared: &Shared, house: House, gone: &str) -> Result<(), LogError
     }
 }
 
-async fn give_back(shared: &Shared) -> Result<(), LogError> {
+pub(super) async fn give_back(shared: &Shared) -> Result<(), LogError> {
     let _turn = shared.held.giving_back.lock().await;
     let released = std::mem::take(&mut *lock(&shared.held.released));
     let mut by_house: BTreeMap<House, Vec<&(ConsumerKey, Fence)>> = BTreeMap::new();

@@ -7,6 +7,10 @@
 //! overwritten by who had an older one (see `lua/claim.lua`, `lua/save.lua`), so a server that was stopped for a while, or
 //! was cut off, does no harm with what it believes.
 //!
+//! A Redis that hangs carries out late what servers asked of it for connections that clients have left meanwhile. So the
+//! newest connection is not the one for which a consumer was taken last: where clients number their connections it is the
+//! one with the highest number, and what was taken for a connection that has gone is given back before anybody is told.
+//!
 //! Servers write to each other on channels, one for each (see `post`). What is not heard of costs time: a consumer that
 //! was taken shows when a server looks whether it still has what it has, every few seconds.
 
@@ -16,12 +20,13 @@ mod post;
 pub(super) use keeper::{Held, keep};
 pub(super) use post::Post;
 
-use ackwire::wire::StreamName;
+use ackwire::wire::{ClientSession, StreamName};
 use async_trait::async_trait;
 use futures_util::future::try_join_all;
 use redis::{RedisResult, Script, ScriptInvocation, Value};
 use std::{
     collections::BTreeMap,
+    fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::Ordering},
     time::Duration,
 };
@@ -32,7 +37,9 @@ use super::{
     keys::{self, House, Partition},
     pages, scripts,
 };
-use crate::log::{ConsumerKey, EXPECTED_FOR, Fence, Loaded, LogError, Owners, Purpose, Save, ServerId, Taken, Word};
+use crate::log::{
+    ConsumerKey, EXPECTED_FOR, Fence, Loaded, LogError, Owners, Purpose, Save, ServerId, Taken, Taker, Word,
+};
 use post::Letter;
 
 /// How long a server that has said nothing may still be at work.
@@ -44,6 +51,35 @@ const CONSUMERS: usize = 500;
 
 /// See [`Owners`].
 pub(super) struct RedisOwners(pub(super) Arc<Shared>);
+
+/// For what a consumer was taken, as it stands in Redis.
+#[derive(Clone)]
+struct Row {
+    purpose: Purpose,
+    /// The connection that it was taken for, if it said so: its session, or a `?`, which no session's id has in it.
+    session: String,
+    connection: u64,
+}
+
+impl Row {
+    fn new(purpose: Purpose, session: Option<&ClientSession>) -> Self {
+        let (session, connection) =
+            session.map_or(("?".into(), 0), |session| (session.id.to_string(), session.connection));
+        Self { purpose, session, connection }
+    }
+
+    fn of(taker: &Taker) -> Self {
+        let session = if let Taker::Connection { session, .. } = taker { session.as_ref() } else { None };
+        Self::new(taker.purpose(), session)
+    }
+}
+
+impl fmt::Display for Row {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { purpose, session, connection } = self;
+        write!(f, "{} {session} {connection}", purpose.letter())
+    }
+}
 
 impl Purpose {
     fn letter(self) -> &'static str {
@@ -65,26 +101,36 @@ fn fence(text: &str) -> Result<Fence, LogError> {
 
 #[async_trait]
 impl Owners for RedisOwners {
-    async fn take(
-        &self,
-        key: &ConsumerKey,
-        held: Option<Fence>,
-        purpose: Purpose,
-        not: Option<&ServerId>,
-    ) -> Result<Taken, LogError> {
+    async fn take(&self, key: &ConsumerKey, held: Option<Fence>, taker: &Taker) -> Result<Taken, LogError> {
         let Self(shared) = self;
-        let who = pages::who(key);
+        let (who, purpose, row) = (pages::who(key), taker.purpose(), Row::of(taker));
+        let not = if let Taker::Operation { not: Some(ServerId(server)) } = taker { server } else { "" };
         let (text, server, in_touch_ms): (String, String, u64) = shared
             .of_house(&scripts::TAKE, House::of(&who), |call| {
-                call.arg(&who).arg(shared.post.id()).arg(held.unwrap_or_default().0).arg(purpose.letter());
-                call.arg(IN_TOUCH.as_millis() as u64).arg(not.map_or("", |server| &server.0));
+                call.arg(&who).arg(shared.post.id()).arg(held.unwrap_or_default().0);
+                call.arg(purpose.letter()).arg(&row.session).arg(row.connection);
+                call.arg(IN_TOUCH.as_millis() as u64).arg(not);
             })
             .await?;
+        if text.is_empty() {
+            return Ok(Taken::Overtaken);
+        }
         let fence = fence(&text)?;
         if fence == Fence(0) {
             return Ok(Taken::Elsewhere(ServerId(server)));
         }
-        shared.held.add(key, fence, purpose);
+        if let Taker::Connection { is_there, .. } = taker
+            && Some(fence) != held
+            && !is_there()
+        {
+            // Whoever had it is not told: it keeps it.
+            shared.held.release(key, fence);
+            if let Err(error) = keeper::give_back(shared).await {
+                tracing::debug!(%error, "a consumer is given back later");
+            }
+            return Ok(Taken::Overtaken);
+        }
+        shared.held.add(key, fence, row);
         if !server.is_empty() {
             let server = ServerId(server);
             let handing =
@@ -112,7 +158,8 @@ impl Owners for RedisOwners {
 
     async fn superseded(&self, key: &ConsumerKey, fence: Fence) -> Result<Option<Purpose>, LogError> {
         let who = pages::who(key);
-        let held = vec![(key.clone(), fence, Purpose::Connection)];
+        let row = self.0.held.row(key).unwrap_or_else(|| Row::new(Purpose::Connection, None));
+        let held = vec![(key.clone(), fence, row)];
         let renewed = keeper::renew(&self.0, House::of(&who), &held).await?;
         Ok(renewed.taken.first().map(|(_, _, purpose)| *purpose))
     }
