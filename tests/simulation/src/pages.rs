@@ -45,6 +45,14 @@ impl World {
         self.drain_tab(tab);
     }
 
+    /// A tab is replaced only by another one of its identity [AW-CONN-5].
+    fn check_replaced(&self, index: usize) {
+        let tab = &self.tabs[index];
+        let is_twin = |(other, twin): (usize, &Tab)| other != index && twin.consumer == tab.consumer;
+        let may_be = || self.tabs.iter().enumerate().any(is_twin);
+        assert!(!tab.is_replaced() || may_be(), "{}: replaced, and there is no other", tab.consumer);
+    }
+
     pub(crate) fn drain_tab(&mut self, index: usize) {
         let (seed, conditions) = (self.seed, &self.conditions);
         let decide = |tab: &Tab, event: &Event| {
@@ -55,6 +63,7 @@ impl World {
         let wishes = self.tabs[index].drain(now, &decide);
         let life = self.tabs[index].life;
         self.note_seen(index);
+        self.check_replaced(index);
         for wish in wishes {
             match wish {
                 Wish::Open(socket) => self.dial(index, life, socket),

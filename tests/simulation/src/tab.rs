@@ -79,8 +79,6 @@ pub struct Tab {
     pub rng: Rng,
     pub(crate) app: App,
     is_replaced: bool,
-    /// Whether there was ever a tab of the same identity.
-    is_shared: bool,
     /// Under this name it numbers its connections, in all its lives [AW-CONN-5].
     numbers: SessionId,
     /// How many it has opened.
@@ -130,7 +128,6 @@ impl Tab {
             rng,
             app,
             is_replaced: false,
-            is_shared: false,
             numbers: SessionId::new(&format!("{key:016x}")).expect("a session's id"),
             opened: 0,
             hasher: IdHasher::new(key, !key),
@@ -142,9 +139,8 @@ impl Tab {
     }
 
     /// The browser duplicates it, with what it stored.
-    pub fn duplicate(&mut self, clock: Clock, rng: Rng) -> Self {
-        self.is_shared = true;
-        Self { storage: self.storage.clone(), is_shared: true, ..Self::new(self.app.clone(), clock, rng) }
+    pub fn duplicate(&self, clock: Clock, rng: Rng) -> Self {
+        Self { storage: self.storage.clone(), ..Self::new(self.app.clone(), clock, rng) }
     }
 
     /// The page loads, for the first time or again. A crash takes what was not stored.
@@ -336,7 +332,6 @@ impl Tab {
                 self.answered(&stream, &id);
             }
             Notice::State { current: State::Failed, reason: StateReason::SocketClosed { code: 4409, .. }, .. } => {
-                assert!(self.is_shared, "{}: replaced, and there is no other [AW-CONN-5]", self.consumer);
                 self.is_replaced = true;
             }
             Notice::State { current: State::Failed, .. } => return Some(Wish::GaveUp),
