@@ -48,6 +48,8 @@ export class Ackwire {
   #tokenError: unknown;
   #connecting: Waiter[] = [];
   #flushing: Waiter[] = [];
+  /** Why it has given up, until it connects anew. */
+  #failure: AckwireError | undefined;
 
   /**
    * @param url The socket's address: `ws:` or `wss:`, without credentials, tokens or a fragment.
@@ -169,11 +171,17 @@ export class Ackwire {
     };
   }
 
-  /** Confirms at once what has been handled. Resolves when that is sent and every publish is answered. */
+  /**
+   * Confirms at once what has been handled. Resolves when that is sent and every publish is answered.
+   *
+   * @throws {AckwireError} `closed`, or why the client has given up: `replaced`, `forbidden`, …; then nothing is sent until
+   * it is told to `connect` again.
+   */
   async flush({ signal }: { signal?: AbortSignal } = {}): Promise<void> {
     signal?.throwIfAborted();
     this.#assertOpen();
     if (!this.#shell) return;
+    if (this.#failure) throw this.#failure;
     const flushed = new Promise<void>((resolve, reject) => this.#flushing.push({ resolve, reject }));
     this.#report();
     this.#enter((shell) => shell.hand([Input.Flush]));
@@ -266,10 +274,12 @@ export class Ackwire {
 
   #changed(change: StateChange): void {
     this.#state = change.current;
+    this.#failure = undefined;
     if (change.current === "connected") {
       for (const { resolve } of this.#connecting.splice(0)) resolve();
     } else if (change.current === "failed") {
       const failure = failureOf(change);
+      this.#failure = failure;
       const isAwaited = this.#connecting.length > 0;
       this.#settle(failure);
       for (const subscription of this.#subscriptions) subscription.stopIterators(failure);

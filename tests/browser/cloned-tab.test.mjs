@@ -47,6 +47,8 @@ test("two tabs under one name: the newest is connected, the other is told why [A
     errors.map(({ code }) => code),
     ["replaced"],
   );
+  const flushed = await page.run(() => fixture.client.flush().catch(({ code }) => code));
+  assert.equal(flushed, "replaced", "nothing will be confirmed, so nobody waits for it");
   await produce(server, "run:2", { from: 1, upto: 20 });
   await verdict(server, "run:2", other);
   assert.deepEqual(await page.applied(), []);
