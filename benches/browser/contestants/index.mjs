@@ -9,6 +9,14 @@ const bare = (perFrame) => ({
   config: { perFrame },
 });
 
+/** The limit at 64 events per frame with frames of another form, to see what that would gain. */
+const formed = (form, title) => ({
+  title: `bare, 64 per frame, ${title}`,
+  folder: "bare",
+  config: { perFrame: 64, form },
+  isTrial: true,
+});
+
 /** Ackwire with another window than its default, to see what the round trips cost. */
 const windowed = (events) => ({
   title: `Ackwire, log in memory, a window of ${events.toLocaleString("en-US")} events`,
@@ -65,6 +73,9 @@ export const contestants = {
   },
   signalr: { title: "SignalR, stateful reconnect", resumes: true, folder: "signalr", confirms: true },
   webpubsub: { title: "Azure Web PubSub, reliable", resumes: true, folder: "webpubsub", confirms: true },
+  "form-arrays": formed("arrays", "events as arrays"),
+  "form-msgpack": formed("msgpack", "MessagePack in binary frames"),
+  "form-deflate": formed("deflate", "permessage-deflate"),
   "window-256": windowed(256),
   "window-4096": windowed(4096),
   mqtt: { title: "MQTT.js, QoS 1", resumes: true, folder: "mqtt", confirms: true },

@@ -24,12 +24,22 @@ export class PushServer {
   #frames = new Map();
   #followers = new Map();
   #listener;
+  #deflates;
+
+  /** `deflates`: it speaks permessage-deflate, as `ws` does when it is asked to. */
+  constructor({ deflates = false } = {}) {
+    this.#deflates = deflates;
+  }
 
   /** Listens; `protocol` is the subprotocol that its pages ask for, `answer` handles other requests. */
   async listen({ path = "/", protocol, answer } = {}) {
     this.#listener = createServer(answer);
     const handleProtocols = protocol && (() => protocol);
-    const sockets = new WebSocketServer({ server: this.#listener, ...(handleProtocols && { handleProtocols }) });
+    const sockets = new WebSocketServer({
+      server: this.#listener,
+      perMessageDeflate: this.#deflates,
+      ...(handleProtocols && { handleProtocols }),
+    });
     sockets.on("connection", (socket, request) => this.connected(socket, new URL(request.url, "ws://server")));
     this.#listener.listen(0, "127.0.0.1");
     await once(this.#listener, "listening");

@@ -1,7 +1,19 @@
 // The limit: a WebSocket and JSON.parse, and nothing that a network may do is provided for.
+import { decode } from "@msgpack/msgpack";
 
-export async function connect({ url, dedupe = false, ackEvery = 0 }) {
+/** How a frame is read, by the name of its form. */
+const FORMS = {
+  arrays: (text) => {
+    const frame = JSON.parse(text);
+    frame.events = frame.events.map(([seq, id, type, time, data]) => ({ seq, id, type, time, data }));
+    return frame;
+  },
+  msgpack: decode,
+};
+
+export async function connect({ url, dedupe = false, ackEvery = 0, form }) {
   const socket = new WebSocket(url);
+  socket.binaryType = "arraybuffer";
   await new Promise((resolve, reject) => {
     socket.onopen = resolve;
     socket.onerror = reject;
@@ -9,7 +21,8 @@ export async function connect({ url, dedupe = false, ackEvery = 0 }) {
   return {
     subscribe(streams) {
       const receive = dedupe ? careful(socket, streams, ackEvery) : plain(streams);
-      socket.onmessage = ({ data }) => receive(JSON.parse(data));
+      const read = FORMS[form] ?? JSON.parse;
+      socket.onmessage = ({ data }) => receive(read(data));
       for (const [stream] of streams) socket.send(JSON.stringify({ subscribe: stream }));
     },
   };

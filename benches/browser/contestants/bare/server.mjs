@@ -1,19 +1,28 @@
 // A `ws` server that sends frames which it has made before.
+import { encode } from "@msgpack/msgpack";
 import { PushServer } from "../../lib/push-server.mjs";
+
+/** What a frame is made of, by the name of its form; JSON of objects without one. */
+const FORMS = {
+  arrays: ({ events, ...frame }) =>
+    JSON.stringify({ ...frame, events: events.map(({ seq, id, type, time, data }) => [seq, id, type, time, data]) }),
+  msgpack: (frame) => encode(frame, { ignoreUndefined: true }),
+};
 
 export const start = (config) => new BareServer(config).listen();
 
 class BareServer extends PushServer {
-  constructor({ perFrame = 1, dedupe, ackEvery }) {
-    super();
+  constructor({ perFrame = 1, dedupe, ackEvery, form }) {
+    super({ deflates: form === "deflate" });
     this.perFrame = perFrame;
     this.confirms = Boolean(dedupe);
-    this.address = { dedupe, ackEvery };
+    this.encode = FORMS[form] ?? JSON.stringify;
+    this.address = { dedupe, ackEvery, form };
   }
 
   frame(stream, events, isLast) {
     const last = isLast || undefined;
-    return JSON.stringify({ stream, after: events[0].seq - 1, upto: events.at(-1).seq, events, last });
+    return this.encode({ stream, after: events[0].seq - 1, upto: events.at(-1).seq, events, last });
   }
 
   connected(socket) {
