@@ -1,6 +1,7 @@
 // Who takes part. Each has a folder with its page's side (`page.mjs`) and its server's (`server.mjs`).
 // `confirms`: its server learns what was handled, or received. `resumes`: after a cut it gets what it has missed.
 // `takesMillion`: it has its turn with a million events as well, which takes the slow ones minutes.
+// `hasEngine`: its page compiles a program before it connects.
 // `isTrial`: it takes part only when it is asked for by name.
 
 const bare = (perFrame) => ({
@@ -48,6 +49,7 @@ export const contestants = {
   },
   "ackwire-memory": {
     title: "Ackwire, log in memory",
+    hasEngine: true,
     resumes: true,
     takesMillion: true,
     folder: "ackwire",

@@ -8,6 +8,20 @@ keepMemories();
 /** Milliseconds since 1970, finer than `Date.now`. */
 const now = () => performance.timeOrigin + performance.now();
 
+/** When the next object of a class is made. */
+function firstMade(holder, name) {
+  const Class = holder[name];
+  return new Promise((resolve) => {
+    holder[name] = class extends Class {
+      constructor(...given) {
+        super(...given);
+        holder[name] = Class;
+        resolve(now());
+      }
+    };
+  });
+}
+
 /** What the runner drives: connects, receives what a workload asks for, and says how it went. */
 export class Stage {
   #connect;
@@ -28,6 +42,16 @@ export class Stage {
   /** Connects; receives nothing yet. */
   async open(address) {
     this.#client = await this.#connect(address);
+  }
+
+  /** How long it takes from the fetched WebAssembly until it is there, and until a client opens its socket; in milliseconds. */
+  async ready(address) {
+    const wasm = new Response(await (await fetch("/pkg/ackwire_bg.wasm")).arrayBuffer());
+    const instantiated = firstMade(WebAssembly, "Instance");
+    const opened = firstMade(globalThis, "WebSocket");
+    const since = now();
+    this.#client = await this.#connect({ ...address, wasm });
+    return { engineMs: (await instantiated) - since, socketMs: (await opened) - since };
   }
 
   /**

@@ -1,6 +1,7 @@
 // What the contestants have to do.
 import { backlog } from "./backlog.mjs";
 import { live } from "./live.mjs";
+import { ready } from "./ready.mjs";
 import { responsive } from "./responsive.mjs";
 import { resume } from "./resume.mjs";
 
@@ -18,6 +19,7 @@ export const workloads = {
   "live-500": live({ rate: 500, bytes: 200 }),
   "live-5000": live({ rate: 5000, bytes: 200 }),
   million: responsive({ count: 1_000_000, bytes: 200 }),
+  ready: ready(),
   "resume-100": resume({ missed: 100, bytes: 200 }),
   "resume-10000": resume({ missed: 10_000, bytes: 200 }),
   "resume-100000": resume({ missed: 100_000, bytes: 200 }),

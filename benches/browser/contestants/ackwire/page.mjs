@@ -1,8 +1,8 @@
 // The package as users get it, with its defaults.
 import { Ackwire } from "/pkg/index.js";
 
-export async function connect({ url, consumer, window }) {
-  const client = new Ackwire(url, { consumer });
+export async function connect({ url, consumer, window, wasm }) {
+  const client = new Ackwire(url, { consumer, wasm });
   await client.connect();
   return {
     subscribe(streams) {
