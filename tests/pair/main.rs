@@ -392,6 +392,20 @@ fn two_tabs_with_one_identity_the_newest_wins_aw_conn_5() {
 }
 
 #[test]
+fn a_hello_that_was_held_up_until_after_a_reload_replaces_nobody_aw_conn_5() {
+    let mut world = world(Conditions::quiet());
+    let tab = tab(&mut world);
+    world.stall(tab, MS(5000));
+    world.run_for(MS(100));
+    world.reload(tab);
+    world.run_for(MS(6000));
+    world.produce("s", 3);
+    settle(&mut world);
+    assert_eq!(applied(&world, tab), [1, 2, 3]);
+    assert_eq!(world.tabs[tab].session.state(), receive::State::Connected);
+}
+
+#[test]
 fn consumers_do_not_share_a_position_aw_consumer() {
     let mut world = world(Conditions::quiet());
     let one = tab_with(&mut world, "one", 8);

@@ -157,19 +157,12 @@ impl Hub {
         let _turn = entry.turn.lock().await;
         let before = entry.tenure();
         let held = before.as_ref().map(|tenure| tenure.fence);
-        let elsewhere = match owners.take(key, held, taker).await? {
-            Taken::Here(fence) => Ok(fence),
-            Taken::Elsewhere(server) => Err(Owned::Elsewhere(server)),
-            Taken::Overtaken => Err(Owned::Overtaken),
-        };
-        let fence = match elsewhere {
-            Ok(fence) => fence,
-            Err(elsewhere) => {
-                if let Some(before) = before {
-                    before.reconsider().await?;
-                }
-                return Ok(elsewhere);
+        let taken = owners.take(key, held, taker).await?;
+        let Taken::Here(fence) = taken else {
+            if let Some(before) = before {
+                before.reconsider().await?;
             }
+            return Ok(if let Taken::Elsewhere(server) = taken { Owned::Elsewhere(server) } else { Owned::Overtaken });
         };
         if let Some(before) = before {
             if before.fence == fence {

@@ -239,7 +239,12 @@ async fn nobody_takes_another_users_seat_or_changes_user_on_the_way() {
     bob.send(json!({ "type": "auth", "token": town.ada })).await;
     let (code, reason) = bob.closed().await;
     assert!(code == 4401 && reason.contains("another user"), "{code} {reason}");
-    let (mut again, _) = town.enter(&town.ada).await;
+    // Nor by the name under which she numbers her connections.
+    let session = json!({ "id": "tab", "connection": (1_u64 << 53) - 1 });
+    Client::hello_with(&town.server.url, json!({ "consumer": "tab", "token": town.bob, "session": session })).await;
+    let session = json!({ "id": "tab", "connection": 1 });
+    let hello = json!({ "consumer": "tab", "token": town.ada, "session": session });
+    let mut again = Client::hello_with(&town.server.url, hello).await;
     assert_eq!(ada.closed().await.0, 4409, "one's own older one, that is");
     again.send(json!({ "type": "ping" })).await;
     again.next("pong").await;

@@ -49,6 +49,15 @@ impl World {
         }
     }
 
+    /// Nothing gets through on the connections that the tab has, for so long.
+    pub fn stall(&mut self, tab: usize, span: Duration) {
+        let until = self.now + span;
+        for connection in self.connections_of(tab) {
+            let wire = self.network.wire(connection);
+            wire.stalled_until = wire.stalled_until.max(until);
+        }
+    }
+
     /// The page is reloaded: handlers and what was not stored are gone.
     pub fn reload(&mut self, tab: usize) {
         for connection in self.connections_of(tab) {
@@ -93,13 +102,7 @@ impl World {
             What::Produce(production) => self.begin_production(&production),
             What::Cut { tab } => self.on_tab(tab, Self::cut),
             What::HalfOpen { tab } => self.on_tab(tab, Self::half_open),
-            What::Stall { tab, span } => self.on_tab(tab, |world, tab| {
-                let until = world.now + span;
-                for connection in world.connections_of(tab) {
-                    let wire = world.network.wire(connection);
-                    wire.stalled_until = wire.stalled_until.max(until);
-                }
-            }),
+            What::Stall { tab, span } => self.on_tab(tab, |world, tab| world.stall(tab, span)),
             What::Throttle { tab, rate, span } => self.on_tab(tab, |world, tab| {
                 let until = world.now + span;
                 for connection in world.connections_of(tab) {
