@@ -60,7 +60,8 @@ pub struct Consumer {
 }
 
 impl Consumer {
-    /// Connected, welcome, and subscribed to these (the entries of `hello.subscriptions`).
+    /// Connected, welcome, and subscribed to these (the entries of `hello.subscriptions`). Events that come before the last
+    /// of them is subscribed are let go.
     pub async fn connect(address: &str, way: Way, name: &str, subscriptions: &[Value]) -> Outcome<Self> {
         let socket = open(&format!("ws://{address}/v1/socket"), way, Some(SUBPROTOCOL)).await?;
         let mut consumer = Self { socket, epochs: BTreeMap::new() };
@@ -68,9 +69,13 @@ impl Consumer {
             json!({ "type": "hello", "consumer": name, "agent": "ackwire-load", "subscriptions": subscriptions });
         consumer.send(&hello).await?;
         consumer.expect("welcome").await?;
-        for _ in subscriptions {
-            let subscribed = consumer.expect("subscribed").await?;
-            consumer.epochs.insert(text(&subscribed["stream"]).to_owned(), subscribed["epoch"].clone());
+        while consumer.epochs.len() < subscriptions.len() {
+            let frame = consumer.next().await?;
+            match text(&frame["type"]) {
+                "subscribed" => _ = consumer.epochs.insert(text(&frame["stream"]).to_owned(), frame["epoch"].clone()),
+                "events" => {}
+                _ => return Err(format!("{frame} instead of `subscribed`").into()),
+            }
         }
         Ok(consumer)
     }
