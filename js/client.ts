@@ -327,7 +327,7 @@ export class Ackwire {
 async function identify(consumer: string, store: KeyValueStore, scope: string): Promise<Identity> {
   if (consumer === "tab") return tabIdentity(store, scope);
   if (consumer === "device") return deviceIdentity(store);
-  return namedIdentity(consumer);
+  return namedIdentity(consumer, store);
 }
 
 /** What made a client give up. */

@@ -43,24 +43,26 @@ export async function tabIdentity(store: KeyValueStore, scope: string): Promise<
 
 /** The name of this browser. */
 export function deviceIdentity(store: KeyValueStore): Identity {
-  const key = "ackwire:device";
-  let name = store.getItem(key);
-  if (!name) {
-    name = `device-${newId()}`;
-    store.setItem(key, name);
-  }
-  return { ...numbered(name, key, store), release: () => {} };
+  const name = keep("ackwire:device", store, () => `device-${newId()}`);
+  return { ...numbered(name, "ackwire:device", store), release: () => {} };
 }
 
-/** A name that the application gives. Nobody knows who else has it: each client numbers only its own connections. */
-export function namedIdentity(name: string): Identity {
-  let last = 0;
-  return { name, session: newId(), number: () => ++last, release: () => {} };
+/** A name that the application gives. Who else has it, in another tab or elsewhere, counts under a name of its own. */
+export function namedIdentity(name: string, store: KeyValueStore): Identity {
+  const key = `ackwire:session:${name}`;
+  return { ...numbered(name, key, store), session: keep(key, store, newId), release: () => {} };
+}
+
+/** What the store has, or what is made and stored now. */
+function keep(key: string, store: KeyValueStore, make: () => string): string {
+  const kept = store.getItem(key) || make();
+  store.setItem(key, kept);
+  return kept;
 }
 
 /**
- * Of the connections of a name that only this browser has the newest is known, also from one life of a page to the next:
- * their numbers are times, and higher than the last one that was stored.
+ * The numbers of connections are times, and higher than the last one that was stored: so the newest is known from one life
+ * of a page to the next, and among duplicates of a tab.
  */
 function numbered(name: string, key: string, store: KeyValueStore) {
   const number = () => {

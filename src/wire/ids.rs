@@ -197,7 +197,7 @@ name!(
     "a consumer name has 1 to 128 bytes of A-Z a-z 0-9 _ . : / -"
 );
 name!(
-    /// A client that numbers its connections: a tab, or one life of a page [AW-CONN-5].
+    /// A client that numbers its connections: a tab, or a browser [AW-CONN-5].
     SessionId, 64, is_plain,
     "a session id has 1 to 64 bytes of A-Z a-z 0-9 _ . : / -"
 );

@@ -53,19 +53,21 @@ test("the same consumer resumes after a reload: nothing confirmed comes again, n
   );
 });
 
-test("what the page before the reload had under way to the server does not replace it [AW-CONN-5]", async (t) => {
-  const [server, site] = [await startServer(t), await startSite(t)];
-  const proxy = await startProxy(t, server);
-  proxy.holdNext();
-  const page = await open(t, site, { socket: proxy.socketUrl, stream: "run:3" });
-  await until("its hello is under way", () => proxy.holding === 1);
-  await page.reload();
-  await page.untilConnected();
+for (const consumer of ["tab", "device", "reader"]) {
+  test(`what the page before a reload had under way to the server does not replace "${consumer}" [AW-CONN-5]`, async (t) => {
+    const [server, site] = [await startServer(t), await startSite(t)];
+    const proxy = await startProxy(t, server);
+    proxy.holdNext();
+    const page = await open(t, site, { socket: proxy.socketUrl, stream: "run:3", client: { consumer } });
+    await until("its hello is under way", () => proxy.holding === 1);
+    await page.reload();
+    await page.untilConnected();
 
-  proxy.resume();
-  await until("the late hello has met its end", () => proxy.links === 1);
-  await produce(server, "run:3", { from: 1, upto: 20 });
-  await verdict(server, "run:3", page);
-  const replaced = await page.run(() => fixture.seen("state").filter(({ code }) => code === 4409));
-  assert.deepEqual(replaced, []);
-});
+    proxy.resume();
+    await until("the late hello has met its end", () => proxy.links === 1);
+    await produce(server, "run:3", { from: 1, upto: 20 });
+    await verdict(server, "run:3", page);
+    const replaced = await page.run(() => fixture.seen("state").filter(({ code }) => code === 4409));
+    assert.deepEqual(replaced, []);
+  });
+}
