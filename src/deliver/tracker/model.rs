@@ -245,7 +245,8 @@ fn check(tracker: &Tracker, machine: &Machine) {
     assert_eq!(tracker.dead_letters().cloned().collect::<Vec<_>>(), machine.dead_letters());
     let requeued: Vec<u64> = tracker.requeued_unsettled().map(Seq::get).collect();
     assert_eq!(requeued, machine.requeued_unsettled());
-    assert_eq!(tracker.footprint(), machine.footprint());
+    let (footprint, expected) = (tracker.footprint(), machine.footprint());
+    assert!(expected.contains(&footprint), "{footprint} in {expected:?}");
     let troubled: Vec<Trouble<'_>> = tracker.troubled().map(plain_trouble).collect();
     assert_eq!(troubled, machine.troubled());
     assert_eq!(tracker.vows, machine.vows);

@@ -3,6 +3,7 @@
 use super::machine::{Life, Machine};
 use super::*;
 use crate::base::runs;
+use std::ops::RangeInclusive;
 
 /// Seq, state, attempt, when something happens to it, what went wrong last.
 pub type Trouble<'a> = (u64, State, u32, Option<Instant>, Option<&'a str>);
@@ -92,19 +93,27 @@ impl Machine {
         open.chain(dead).collect()
     }
 
-    pub fn footprint(&self) -> usize {
+    /// Between what neighbours that are due together take as ranges and what each of them takes alone: in which order they
+    /// came decides.
+    pub fn footprint(&self) -> RangeInclusive<usize> {
         let ranges = |wanted: fn(&Life) -> bool| runs((1..=LAST).filter(|n| wanted(self.life(*n)))).len();
         let known = self.lives.values().filter(|life| matches!(life, Life::Applied { known: Some(_), .. })).count();
-        ranges(Life::is_settled)
+        let mut due: BTreeMap<Option<Instant>, Vec<u64>> = BTreeMap::new();
+        for (n, open) in self.open().filter(|(_, open)| open.is_armed) {
+            due.entry(open.due).or_default().push(n);
+        }
+        let others = ranges(Life::is_settled)
             + ranges(|life| matches!(life, Life::Awaited))
             + ranges(|life| matches!(life, Life::Passed))
             + ranges(|life| matches!(life, Life::Dead { .. }))
             + ranges(|life| matches!(life, Life::Applied { vouched: true, .. }))
             + runs(self.untold.iter().copied()).len()
             + self.open().count()
-            + self.open().filter(|(_, open)| open.is_armed).count()
             + known
-            + self.letters.len()
+            + self.letters.len();
+        let least = due.values().map(|at_once| runs(at_once.iter().copied()).len()).sum::<usize>();
+        let most = due.values().map(Vec::len).sum::<usize>();
+        others + least..=others + most
     }
 
     /// Whether the position may pass it.
