@@ -198,8 +198,8 @@ name!(
 );
 name!(
     /// A client that numbers its connections: a tab, or a browser [AW-CONN-5].
-    SessionId, 64, is_plain,
-    "a session id has 1 to 64 bytes of A-Z a-z 0-9 _ . : / -"
+    SessionId, 128, is_plain,
+    "a session id has 1 to 128 bytes of A-Z a-z 0-9 _ . : / -"
 );
 name!(
     /// One incarnation of a stream's log; opaque [AW-EPOCH].
