@@ -83,8 +83,6 @@ impl Feed {
     pub fn handle_nack(&mut self, now: Instant, nack: &Nack) -> Result<(), Violation> {
         self.check("nack", "", &nack.epoch, &[])?;
         let Nack { seq, error, retry, .. } = nack;
-        // Asked for by what was known until now.
-        self.link.iter_mut().for_each(|link| _ = link.asks.remove(seq));
         self.fail(now, Failed { seq: *seq, attempt: nack.attempt.max(1), error, retry: *retry });
         self.settle_down(now);
         Ok(())

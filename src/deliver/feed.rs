@@ -226,7 +226,7 @@ impl Feed {
         for due in self.tracker.handle_due(now, &self.config, &mut self.rng) {
             match (due, &mut self.link) {
                 (Due::Retry(seq), Some(link)) if self.config.ask_for_retries && !self.tracker.is_requeued(seq) => {
-                    link.asks.insert(seq);
+                    link.asks.extend(self.tracker.open.get(&seq).map(|record| (seq, record.attempt)));
                 }
                 // What this connection has not been sent yet goes out in its turn, and with its new attempt.
                 // What is requeued waits for its turn there.
@@ -315,9 +315,11 @@ impl Feed {
     /// `attach` it is asked anew.
     pub fn poll_retry(&mut self) -> Option<(Seq, u32)> {
         loop {
-            let seq = self.link.as_mut()?.asks.pop_first()?;
-            if let Some(record) = self.tracker.open.get(&seq) {
-                return Some((seq, record.attempt.saturating_add(1)));
+            let (seq, failed) = self.link.as_mut()?.asks.pop_first()?;
+            // Since then it may have settled, been sent, or failed again.
+            let is_due = |record: &&Record| record.attempt == failed && matches!(record.phase, Phase::Waiting { .. });
+            if self.tracker.open.get(&seq).filter(is_due).is_some() {
+                return Some((seq, failed.saturating_add(1)));
             }
         }
     }

@@ -58,8 +58,8 @@ pub(super) struct Link {
     pub resends: RangeSet,
     /// Due to be sent with a higher attempt.
     pub retries: BTreeSet<Seq>,
-    /// Due to be sent with a higher attempt by the shell.
-    pub asks: BTreeSet<Seq>,
+    /// Due to be sent with a higher attempt by the shell, by the attempt that failed.
+    pub asks: BTreeMap<Seq, u32>,
     pub reading: Option<Reading>,
     pub read_failures: u32,
     pub ended_sent: bool,
@@ -135,7 +135,7 @@ impl Link {
             blocked: false,
             resends: RangeSet::new(),
             retries: BTreeSet::new(),
-            asks: BTreeSet::new(),
+            asks: BTreeMap::new(),
             reading: None,
             read_failures: 0,
             ended_sent: false,

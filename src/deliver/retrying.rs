@@ -55,7 +55,8 @@ impl Tracker {
             Phase::Waiting { timed_out: false, .. } if retry && !is_news => Verdict::Waiting,
             Phase::Waiting { timed_out: true, retry_at } if retry && !is_news => {
                 record.note_failure(now, error, false);
-                self.set_phase(now, seq, Phase::Waiting { timed_out: false, retry_at });
+                // Its time may have come already, and brings one retry.
+                (record.phase, record.since) = (Phase::Waiting { timed_out: false, retry_at }, now);
                 self.dirty = true;
                 Verdict::Waiting
             }

@@ -79,3 +79,34 @@ fn who_fails_an_attempt_before_the_application_says_that_it_is_sent_is_asked_for
         assert_eq!(asked(&mut bench), (1, 3), "the next one is asked for when it is due");
     }
 }
+
+/// More are due than the application is asked for at a time: this one has to wait.
+#[test]
+fn a_failure_that_is_said_again_takes_no_retry_back() {
+    let mut bench = bench();
+    bench.nack(1, 1);
+    bench.wait(5);
+    bench.nack(1, 1);
+    assert_eq!(bench.feed.poll_retry(), Some((event(1).seq, 2)));
+}
+
+/// As above; the page has the attempt from elsewhere.
+#[test]
+fn a_failure_of_the_attempt_that_waits_to_be_asked_for_is_followed_by_the_next_when_that_is_due() {
+    let mut bench = bench();
+    bench.nack(1, 1);
+    bench.wait(5);
+    bench.nack(1, 2);
+    assert_eq!(bench.feed.poll_retry(), None);
+    assert_eq!(asked(&mut bench), (1, 3));
+}
+
+#[test]
+fn a_failure_that_comes_after_its_deadline_is_no_reason_to_ask_again() {
+    let mut bench = bench();
+    assert_eq!(asked(&mut bench), (1, 2), "it was not confirmed in time");
+    bench.nack(1, 1);
+    assert_eq!(bench.state(1), State::Failed);
+    bench.next_timer();
+    assert_eq!(bench.feed.poll_retry(), None, "it was asked");
+}

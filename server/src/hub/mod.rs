@@ -100,7 +100,8 @@ impl Hub {
     /// Has the application send events again itself, from now on: it is asked, for each retry, with the event's id, type
     /// and data and the attempt that this is, within 30 s. `true` counts as sent again, and the log's copy is not sent;
     /// `false`, an error or a panic goes into the event's history and uses the attempt up, and the next retry comes all
-    /// the same. How the consumer then confirms is the application's matter ([`Hub::confirm`]).
+    /// the same. How the consumer then confirms is the application's matter ([`Hub::confirm`]). Who comes back is sent what
+    /// it has not settled from the log in any case: a retry that is due by then goes out with that, and nobody is asked.
     ///
     /// To be called once, before anybody connects; a later call changes nothing and answers `false`.
     pub fn on_retry<F, A, E>(&self, callback: F) -> bool

@@ -191,12 +191,10 @@ impl Machine {
         match (waits, retry) {
             // The same failure once more.
             (Some(false), true) => Verdict::Waiting,
-            // The reason comes after the deadline; the retry is due already.
+            // The reason comes after the deadline; there is one retry of both.
             (Some(true), true) => {
                 open.note(now, "no", false);
                 (open.waits, open.since) = (Some(false), now);
-                let at = open.due.unwrap();
-                open.enter(now, Some(false), at);
                 Verdict::Waiting
             }
             _ => {
