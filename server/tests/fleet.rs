@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use support::{
     answer, assert_refused,
     client::Client,
-    fleet::{Fleet, Keeper, Page, append, delivery, post},
+    fleet::{Fleet, Keeper, Page, append, delivery, post, until_failed},
     redis::Redis,
     until,
 };
@@ -90,6 +90,7 @@ async fn a_retry_comes_once_and_where_the_page_is(fleet: Fleet) {
     append(fleet.two(), "a").await;
     let event = page.event().await;
     page.nack(&event, true).await;
+    until_failed(fleet.one(), "a", 1).await;
     let mut page = Page::open(&fleet.two().url, "tab").await;
     let mut attempts = Vec::new();
     // What failed is sent again with the attempt that it had, and then its retry comes.
@@ -114,12 +115,7 @@ async fn a_dead_letter_is_one(fleet: Fleet) {
         if event["attempt"] == 4 {
             break;
         }
-        until("it failed", async || {
-            let attempt = event.get("attempt").cloned().unwrap_or(json!(1));
-            let here = delivery(fleet.one(), "a").await;
-            here["failures"].as_array().is_some_and(|failures| failures.len() as u64 >= attempt.as_u64().unwrap())
-        })
-        .await;
+        until_failed(fleet.one(), "a", event["attempt"].as_u64().unwrap_or(1)).await;
         page = Page::open(&servers.next().unwrap().url, "tab").await;
     }
     let letters = async || fleet.one().get("/v1/streams/run:1/dead-letters").await.1["events"].clone();

@@ -22,7 +22,7 @@ use std::{
 use support::{
     Server,
     client::Client,
-    fleet::{Page, append, delivery, post},
+    fleet::{Page, append, delivery, post, until_failed},
     program::{Running, program},
     redis::Redis,
     route::Route,
@@ -224,8 +224,7 @@ async fn with_a_retry_to_come(url: &str, producer: &Server, id: &str) -> (Page, 
     append(producer, id).await;
     let event = page.event().await;
     page.nack(&event, true).await;
-    until("it failed", async || delivery(producer, id).await["failures"].as_array().is_some_and(|it| !it.is_empty()))
-        .await;
+    until_failed(producer, id, 1).await;
     (page, event)
 }
 

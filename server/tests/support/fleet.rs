@@ -1,6 +1,6 @@
 //! Servers that share a log.
 
-use super::{Server, answer, client::Client, redis::Redis};
+use super::{Server, answer, client::Client, redis::Redis, until};
 use ackwire_server::log::{Log, MemoryLog, Retention, SqliteLog};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -106,4 +106,11 @@ pub async fn post(server: &Server, path: &str, consumer: &str) -> (StatusCode, V
 /// What became of an event of `run:1` for its first consumer.
 pub async fn delivery(server: &Server, id: &str) -> Value {
     server.get(&format!("/v1/streams/run:1/events/{id}")).await.1["deliveries"][0].clone()
+}
+
+/// Looks until an event of `run:1` has failed so often for its first consumer. A page that nacks and is replaced at once may
+/// have said it in vain.
+pub async fn until_failed(server: &Server, id: &str, times: u64) {
+    let failures = async || delivery(server, id).await["failures"].as_array().map_or(0, Vec::len);
+    until("it failed", async || failures().await as u64 >= times).await;
 }
