@@ -39,7 +39,10 @@ export interface AckwireOptions {
   maxTries?: number;
   /** How long a try may take, until the server has welcomed the client: 100 to 600,000 ms. Default: 15,000. */
   connectTimeoutMs?: number;
-  /** How long a confirmation may wait for others to travel with: 0 to 10,000 ms. Default: 50. */
+  /**
+   * How long a confirmation may wait for others to travel with: 0 to 10,000 ms. Default: 50. That of an event that settles
+   * alone, with nothing before it for so long, does not wait.
+   */
   ackDelayMs?: number;
   /** How long missing events may be merely late, before they are asked for: 0 to 10,000 ms. Default: 50. */
   reorderDelayMs?: number;

@@ -21,7 +21,7 @@ pub struct Config {
     pub max_tries: Option<u32>,
     /// How long a try may take, from opening the socket to `welcome`. Default: 15 s.
     pub connect_timeout: Duration,
-    /// How long a settled event may wait for its ack. Default: 50 ms [AW-ACK-3].
+    /// How long a settled event may wait for its ack; one that settles alone does not. Default: 50 ms [AW-ACK-3].
     pub ack_delay: Duration,
     /// How long a delivered or received position that has moved may wait to be told; a handler may take for ever.
     /// Default: 1 s [AW-ACK-8].

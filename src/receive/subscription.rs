@@ -97,6 +97,8 @@ pub(super) struct Subscription<P> {
     refusals: u32,
     /// Newly settled since the last ack.
     fresh: u32,
+    /// Until then something was settled within the ack delay, so that more may come [AW-ACK-3].
+    busy_until: Instant,
     counters: Counters,
 }
 
@@ -123,6 +125,7 @@ impl<P: Clone> Subscription<P> {
             ask_due: None,
             refusals: 0,
             fresh: 0,
+            busy_until: Instant::default(),
             counters: Counters::default(),
             options,
         }
@@ -522,7 +525,9 @@ impl<P: Clone> Subscription<P> {
         let Some(cx) = cx else { return };
         // [AW-ACK-3]
         let all_done = self.ended_told && self.open.len() == 0;
-        if critical || all_done || self.fresh >= (self.options.window.events / 4).max(1) {
+        let is_alone = self.open.len() == 0 && cx.now >= self.busy_until;
+        self.busy_until = cx.now + cx.config.ack_delay;
+        if critical || all_done || is_alone || self.fresh >= (self.options.window.events / 4).max(1) {
             self.ack_now(cx);
         } else if self.fresh >= LULL_EVENTS && self.open.len() == 0 {
             self.ack_by(cx.now + cx.config.ack_delay.min(LULL));

@@ -84,7 +84,7 @@ fn the_close_codes_that_blame_the_client_are_told() {
 #[test]
 fn close_acks_first_and_is_quiet_after() {
     let mut bench = Bench::new();
-    bench.events(0, 1, &[1]);
+    bench.events(0, 2, &[1, 2]);
     assert_eq!(bench.confirm(1, 1), [""; 0], "it waits for company");
     bench.session.close(bench.now);
     assert_eq!(bench.drain(), ["ack 1", "close 1000", "closed application"]);

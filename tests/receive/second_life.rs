@@ -57,8 +57,7 @@ fn aw_ack_1_what_runs_in_its_second_life_is_not_confirmed_as_its_first() {
         assert_eq!(bench.events(2, 3, &[3]), ["nack 3#5"]);
         bench.batch(bench.socket, "s", (2, 3, false), &[(3, 6, 3)]);
         assert_eq!(bench.drain(), ["deliver 3#6"]);
-        bench.confirm(3, 6);
-        assert_eq!(bench.wait(50), ["ack 4"]);
+        assert_eq!(bench.confirm(3, 6), ["ack 4"]);
     }
 }
 

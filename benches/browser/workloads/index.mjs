@@ -15,6 +15,7 @@ export const workloads = {
     perFrame: 64,
     streams: 20,
   }),
+  "live-10": live({ rate: 10, bytes: 200 }),
   "live-50": live({ rate: 50, bytes: 200 }),
   "live-500": live({ rate: 500, bytes: 200 }),
   "live-5000": live({ rate: 5000, bytes: 200 }),
