@@ -79,6 +79,8 @@ impl Due {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+    use std::collections::BTreeSet;
 
     fn seq(n: u64) -> Seq {
         Seq::new(n).unwrap()
@@ -113,5 +115,31 @@ mod tests {
         assert_eq!((due.first(), due.len()), (Some((at, seq(4))), 2));
         due.clear();
         assert_eq!((due.first(), due.len()), (None, 0));
+    }
+
+    proptest! {
+        #[test]
+        fn due_times_are_a_set_of_events_by_time(
+            ops in prop::collection::vec((any::<bool>(), 0..3u64, 0..12u64, 1..6u64), 0..40),
+        ) {
+            let (mut due, mut model) = (Due::new(), BTreeSet::new());
+            for (inserts, at, after, count) in ops {
+                let at = Instant::from_millis(at);
+                if !inserts {
+                    due.remove(at, range(after, after + count));
+                    model.retain(|(time, n)| *time != at || *n <= after || *n > after + count);
+                } else if model.insert((at, after + 1)) {
+                    due.insert(at, seq(after + 1));
+                }
+                prop_assert_eq!(due.next(), model.first().map(|(at, _)| *at));
+            }
+            let mut drained = Vec::new();
+            while let Some((at, first)) = due.first() {
+                drained.push((at, first.get()));
+                due.remove(at, SeqRange::single(first).unwrap());
+            }
+            prop_assert_eq!(drained, model.into_iter().collect::<Vec<_>>());
+            prop_assert_eq!(due.len(), 0);
+        }
     }
 }
