@@ -199,12 +199,8 @@ impl Link {
         let (id, priority, terms) = (event.id.clone(), event.priority, Terms::of_head(event));
         let sent = Outstanding { id, priority, terms, bytes, sent_at: now, is_vouched: false, repeat_due };
         self.outstanding_bytes += u64::from(bytes);
-        if let Some(before) = self.outstanding.insert(event.seq, sent) {
-            self.outstanding_bytes -= u64::from(before.bytes);
-            if let Some(due) = before.repeat_due {
-                self.repeats.remove(&(due, event.seq));
-            }
-        }
+        let before = self.outstanding.insert(event.seq, sent);
+        debug_assert!(before.is_none(), "it is beyond what was sent on this link");
         self.repeats.extend(repeat_due.map(|due| (due, event.seq)));
     }
 

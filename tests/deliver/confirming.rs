@@ -139,3 +139,11 @@ fn a_replay_of_what_is_confirmed_may_fail_and_is_then_retried() {
     bench.ack(2);
     assert_eq!(bench.position(), 2);
 }
+
+#[test]
+fn what_somebody_else_has_confirmed_is_not_reminded_of() {
+    let mut bench = Bench::new(1);
+    bench.subscribe(From::Start);
+    assert!(bench.feed.handle_confirmation(bench.now, &confirmation("id-1", ConfirmStatus::Confirmed)));
+    assert_eq!(bench.wait(60), [""; 0]);
+}

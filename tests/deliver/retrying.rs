@@ -1,9 +1,9 @@
 //! Deadlines, retries, giving up: [AW-SEND-1], [AW-SEND-2], [AW-SEND-8].
 
-use super::bench::{Bench, position};
+use super::bench::{Bench, event, position};
 use ackwire::base::Duration;
 use ackwire::deliver::{Notice, State};
-use ackwire::wire::From;
+use ackwire::wire::{Event, From};
 
 #[test]
 fn a_handler_that_throws_then_succeeds() {
@@ -277,6 +277,40 @@ fn from_start_gives_a_dead_event_another_life() {
     bench.subscribe(From::Start);
     bench.ack(2);
     assert_eq!((bench.state(1), bench.feed.tracker().dead_letters().len()), (State::Confirmed, 0));
+}
+
+#[test]
+fn what_is_applied_as_its_retry_falls_due_is_not_sent_again() {
+    let mut bench = Bench::new(2);
+    bench.subscribe(From::Start);
+    bench.nack(1, 1);
+    bench.now = bench.now + Duration::from_secs(1);
+    bench.feed.handle_timeout(bench.now);
+    assert_eq!(bench.ack(1), ["mark 2"]);
+}
+
+/// As what is dead and sent once more by a replay.
+#[test]
+fn a_failure_is_not_told_again_while_the_event_has_another_life() {
+    let mut bench = Bench::new(0);
+    bench.subscribe(From::Start);
+    bench.append_event(Event { deadline_ms: Some(120_000), ..event(1) });
+    bench.nack_with(1, 1, false);
+    assert_eq!(bench.subscribe(From::Start), ["subscribed after 0", "events (0,1] 1"]);
+    let sent = bench.wait(100);
+    assert!(sent.iter().all(|frame| frame == "mark 1"), "{sent:?}");
+}
+
+#[test]
+fn what_is_told_again_begins_a_new_silence() {
+    let mut bench = Bench::new(0);
+    bench.subscribe(From::Start);
+    bench.append_event(event(1));
+    bench.append_event(Event { deadline_ms: Some(120_000), ..event(2) });
+    bench.nack_with(1, 1, false);
+    let sent = bench.wait_ms(35_000);
+    let told = sent.iter().position(|(_, frame)| frame == "lost (0,1] failed").expect("told again");
+    assert_eq!(sent[told + 1], (sent[told].0 + 1_000, "mark 2".to_owned()));
 }
 
 #[test]
