@@ -170,6 +170,19 @@ fn a_log_that_is_replaced_under_a_connection_ends_it() {
     assert!(!bench.feed.is_attached());
 }
 
+/// The feed passes its tracker on to the next log before anybody has asked for them.
+#[test]
+fn what_has_happened_is_told_although_another_log_takes_its_place() {
+    let mut bench = Bench::new(1);
+    bench.subscribe(From::Start);
+    bench.notices.clear();
+    let failed = EventConfirmation { event_id: event(1).id, status: ConfirmStatus::Failed, error: None };
+    assert!(bench.feed.handle_confirmation(bench.now, &failed));
+    bench.replace_log("two", 1);
+    bench.subscribe(From::Resume);
+    assert!(matches!(bench.notices[..], [Notice::Failed { .. }, ..]), "{:?}", bench.notices);
+}
+
 #[test]
 fn aw_sub_8_what_the_filter_excludes_is_covered() {
     let mut bench = Bench::new(6);

@@ -170,6 +170,12 @@ fn confirmations_by_others_are_remembered_up_to_their_bound() {
 }
 
 #[test]
+fn an_honest_client_may_have_everything_reopened() {
+    let [runs, is_replayed] = [Window::MAX_EVENTS; 2];
+    assert_eq!(MAX_REOPENED, (runs + is_replayed) as usize);
+}
+
+#[test]
 fn what_is_on_its_way_is_told() {
     let mut bench = Bench::new(4);
     assert_eq!((bench.feed.outstanding_bytes(), bench.feed.resends()), (0, 0));
