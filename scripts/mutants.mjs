@@ -1,7 +1,7 @@
 // `npm run mutants`: would the tests notice if a line did something else? cargo-mutants changes the protocol's sources, one
 // place at a time. Each mutant meets the quick tests first, compiled with the sources as one crate (tests/mutants); what
-// survives them meets the stories of both ends and the simulation. What survives those, too, is a hole in the tests, or
-// stands with a reason in tests/mutants/survivors.json.
+// survives them meets the costly tests, the stories of both ends and the simulation. What survives those, too, is a hole in
+// the tests, or stands with a reason in tests/mutants/survivors.json.
 //
 //   npm run mutants                          all of them: hours on a small machine
 //   npm run mutants -- --room wire,base      those of some rooms
@@ -47,7 +47,7 @@ const STAGES = {
   thorough: {
     profile: "test",
     packages: ["ackwire", "ackwire-simulation"],
-    targets: ["--lib", "--test=pair", "--test=seeds"],
+    targets: ["--lib", "--test=deliver", "--test=receive", "--test=vectors", "--test=pair", "--test=seeds"],
     skip: [],
     memory: 4_000_000,
     cpu: 900,

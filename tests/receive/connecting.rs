@@ -82,6 +82,12 @@ fn the_close_codes_that_blame_the_client_are_told() {
 }
 
 #[test]
+fn a_client_says_what_it_is() {
+    let agent = config().agent;
+    assert_eq!(agent.to_string(), format!("ackwire/{}", env!("CARGO_PKG_VERSION")));
+}
+
+#[test]
 fn close_acks_first_and_is_quiet_after() {
     let mut bench = Bench::new();
     bench.events(0, 2, &[1, 2]);

@@ -101,6 +101,16 @@ fn failures_ahead_are_remembered_up_to_their_bound() {
 }
 
 #[test]
+fn aw_ack_5_what_failed_stays_so_when_everything_that_runs_is_confirmed() {
+    let mut bench = Bench::new();
+    bench.events(0, 4, &[1, 2, 3, 4]);
+    bench.fail(2, 1);
+    bench.fail(3, 1);
+    assert_eq!(bench.confirm_run(0, 4), ["ack 1 also (3,4]"]);
+    assert_eq!(bench.events(1, 3, &[2, 3]), ["nack 2#1", "nack 3#1"], "they are known to have failed");
+}
+
+#[test]
 fn aw_ack_3_an_ack_waits_less_when_nothing_runs() {
     let mut bench = Bench::new();
     let window = Window::new(256, 65_536).unwrap();
