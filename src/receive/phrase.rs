@@ -130,10 +130,9 @@ mod tests {
         assert!(phrases.iter().all(|phrase| phrase.as_str().len() <= 123), "they close sockets");
     }
 
-    #[test]
-    fn the_facade_has_the_same_reasons() {
+    fn reasons() -> [StateReason; 13] {
         let said = String::new;
-        let reasons = [
+        [
             StateReason::Application,
             StateReason::Welcome,
             StateReason::Retry,
@@ -147,7 +146,20 @@ mod tests {
             StateReason::Drain,
             StateReason::ServerMisbehaved { detail: said() },
             StateReason::GapStuck,
-        ];
+        ]
+    }
+
+    #[test]
+    fn a_server_that_is_left_is_told_why() {
+        let told = reasons().map(|reason| (reason.as_str(), Text::from(reason.phrase()).to_string()));
+        let told: Vec<_> = told.into_iter().filter(|(_, phrase)| !phrase.is_empty()).collect();
+        assert!(told.iter().all(|(reason, phrase)| reason == phrase), "{told:?}");
+        assert_eq!(told.len(), 5, "{told:?}");
+    }
+
+    #[test]
+    fn the_facade_has_the_same_reasons() {
+        let reasons = reasons();
         for (index, reason) in reasons.iter().enumerate() {
             assert_eq!(usize::from(reason.index()), index);
         }

@@ -2,7 +2,8 @@
 
 use super::bench::{Bench, config, stream};
 use ackwire::base::{Backoff, Duration};
-use ackwire::receive::Config;
+use ackwire::receive::{Config, Transmit};
+use ackwire::wire::{ClientFrame, ClientSession};
 use serde_json::json;
 
 const MS: fn(u64) -> Duration = Duration::from_millis;
@@ -79,6 +80,24 @@ fn the_close_codes_that_blame_the_client_are_told() {
         assert_eq!(bench.close(code), [error, "waiting socket_closed"]);
     }
     assert_eq!(Bench::new().close(1001), ["waiting socket_closed"]);
+}
+
+#[test]
+fn aw_conn_5_a_client_numbers_its_connections() {
+    let before = ClientSession { id: "tab-1".parse().unwrap(), connection: 7 };
+    let mut bench = Bench::idle(Config { session: Some(before), ..config() }, 1);
+    let mut connection = || {
+        bench.session.connect(bench.now);
+        bench.session.handle_wake(bench.now);
+        bench.drain();
+        bench.session.handle_open(bench.now, bench.socket);
+        let hello = bench.session.poll_transmit();
+        bench.close(1006);
+        let Some(Transmit::Frame { frame: ClientFrame::Hello(hello), .. }) = hello else { panic!("{hello:?}") };
+        let session = hello.session.unwrap();
+        (session.id.to_string(), session.connection)
+    };
+    assert_eq!([connection(), connection()], [("tab-1".to_owned(), 8), ("tab-1".to_owned(), 9)]);
 }
 
 #[test]

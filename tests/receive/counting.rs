@@ -69,6 +69,14 @@ fn a_second_life_counts_like_the_first() {
 }
 
 #[test]
+fn a_session_counts_each_nack_that_it_says() {
+    let mut bench = Bench::new();
+    bench.events(0, 1, &[1]);
+    assert_eq!([bench.fail(1, 1), bench.events(0, 1, &[1])], [["nack 1#1"], ["nack 1#1"]]);
+    assert_eq!(bench.session.stats().nacks, 2);
+}
+
+#[test]
 fn a_session_counts_connections_acks_and_what_it_does_not_hear() {
     let mut bench = Bench::new();
     let stats = bench.session.stats();
