@@ -132,6 +132,7 @@ fn what_a_stream_keeps_in_memory_is_told() {
     bench.frame(json!({ "type": "lost", "stream": "s", "after": 10, "upto": 11, "reason": "failed" }));
     let expected = Footprint { ids: 3, held_frames: 4, failed_ahead: 2, ahead: 0, requeued: 1 };
     assert_eq!(footprint(&bench), expected);
+    assert_eq!(["s", "t"].map(|name| bench.session.held_frames(name)), [4, 0]);
 
     let kept = Checkpoint::from_text("s e1 2 3-4 5-6 7-9\n");
     let mut again = Bench { session: Session::new(config(), kept, 1), ..Bench::new() };

@@ -159,3 +159,19 @@ fn aw_sub_10_what_is_refused_for_now_is_asked_for_again_on_whichever_connection_
     bench.session.unsubscribe(bench.now, bench.stream);
     assert_eq!(bench.drain(), ["unsubscribe s"]);
 }
+
+#[test]
+fn what_is_refused_for_good_is_over_and_an_error_about_a_live_stream_is_not_its_end() {
+    let error = |code| json!({ "type": "error", "code": code, "message": "no", "stream": "s" });
+    let mut bench = Bench::new();
+    bench.frame(error("unknown_event"));
+    assert_eq!(bench.drain(), ["error unknown_event"]);
+    assert_eq!(bench.events(0, 1, &[1]), ["deliver 1"], "it goes on");
+    for _ in 0..2 {
+        bench.session.unsubscribe(bench.now, bench.stream);
+        bench.stream = bench.session.subscribe(bench.now, SubscribeOptions::new(stream("s"))).unwrap();
+        bench.drain();
+        bench.frame(error("forbidden"));
+        assert_eq!(bench.drain(), ["error forbidden"], "the answer to this one, not to the one before");
+    }
+}
