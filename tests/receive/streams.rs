@@ -161,6 +161,25 @@ fn aw_sub_10_what_is_refused_for_now_is_asked_for_again_on_whichever_connection_
 }
 
 #[test]
+fn aw_sub_10_refusals_in_a_row_wait_longer() {
+    let refusal = json!({ "type": "error", "code": "unavailable", "message": "the log is away", "stream": "s" });
+    let longest = (0..40).fold([0; 3], |longest, seed| {
+        let mut bench = Bench::idle(config(), seed);
+        bench.session.connect(bench.now);
+        bench.up();
+        longest.map(|most| {
+            bench.frame(refusal.clone());
+            bench.drain();
+            let waited = (1..=4_000).find(|_| bench.wait(1) == ["subscribe s"]);
+            most.max(waited.expect("it is asked for again"))
+        })
+    });
+    for (wait, ceiling) in longest.into_iter().zip([1_000, 2_000, 4_000]) {
+        assert!(wait <= ceiling && 2 * wait > ceiling, "{wait} ms of {ceiling}");
+    }
+}
+
+#[test]
 fn what_is_refused_for_good_is_over_and_an_error_about_a_live_stream_is_not_its_end() {
     let error = |code| json!({ "type": "error", "code": code, "message": "no", "stream": "s" });
     let mut bench = Bench::new();
