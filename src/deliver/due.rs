@@ -115,6 +115,11 @@ mod tests {
         assert_eq!((due.first(), due.len()), (Some((at, seq(4))), 2));
         due.clear();
         assert_eq!((due.first(), due.len()), (None, 0));
+        // As far as ranges end, they leave nothing behind.
+        [1, 2, 3, 7, 5].into_iter().for_each(|n| due.insert(at, seq(n)));
+        due.remove(at, range(3, 7));
+        due.remove(at, range(2, 3));
+        assert_eq!((due.first(), due.len()), (Some((at, seq(1))), 1));
     }
 
     proptest! {

@@ -145,5 +145,5 @@ fn what_somebody_else_has_confirmed_is_not_reminded_of() {
     let mut bench = Bench::new(1);
     bench.subscribe(From::Start);
     assert!(bench.feed.handle_confirmation(bench.now, &confirmation("id-1", ConfirmStatus::Confirmed)));
-    assert_eq!(bench.wait(60), [""; 0]);
+    assert_eq!(bench.wait_ms(60_000), []);
 }

@@ -297,8 +297,7 @@ fn a_failure_is_not_told_again_while_the_event_has_another_life() {
     bench.append_event(Event { deadline_ms: Some(120_000), ..event(1) });
     bench.nack_with(1, 1, false);
     assert_eq!(bench.subscribe(From::Start), ["subscribed after 0", "events (0,1] 1"]);
-    let sent = bench.wait(100);
-    assert!(sent.iter().all(|frame| frame == "mark 1"), "{sent:?}");
+    assert_eq!(bench.wait(100), [""; 0]);
 }
 
 #[test]
@@ -306,8 +305,9 @@ fn what_is_told_again_begins_a_new_silence() {
     let mut bench = Bench::new(0);
     bench.subscribe(From::Start);
     bench.append_event(event(1));
-    bench.append_event(Event { deadline_ms: Some(120_000), ..event(2) });
     bench.nack_with(1, 1, false);
+    bench.wait_ms(300);
+    bench.append_event(Event { deadline_ms: Some(120_000), ..event(2) });
     let sent = bench.wait_ms(35_000);
     let told = sent.iter().position(|(_, frame)| frame == "lost (0,1] failed").expect("told again");
     assert_eq!(sent[told + 1], (sent[told].0 + 1_000, "mark 2".to_owned()));
