@@ -2,15 +2,10 @@
 
 /** Growth of this share of the mean in an hour counts as growth. */
 const FLAT_SHARE = 0.05;
-/**
- * Less than this in an hour, in bytes, does not: V8 compiles what becomes hot, and a page keeps the positions of the last
- * streams that it left. At 80 events/s it is less than half a byte for each event.
- */
-const FLAT_BYTES = 128 * 1024;
 
 /**
  * The straight line through a series (least squares), `at` in minutes. It is flat unless it certainly rises, by two
- * standard errors, faster than 5 % of its mean an hour, or than FLAT_BYTES.
+ * standard errors, faster than 5 % of its mean an hour.
  */
 export function fit(points) {
   const count = points.length;
@@ -21,6 +16,6 @@ export function fit(points) {
   const rest = points.reduce((sum, { at, value }) => sum + (value - y - slope * (at - x)) ** 2, 0);
   const error = Math.sqrt(rest / (count - 2) / spread);
   const [perHour, errorPerHour] = [60 * slope, 60 * error];
-  const flat = perHour - 2 * errorPerHour <= Math.max(FLAT_SHARE * y, FLAT_BYTES);
+  const flat = perHour - 2 * errorPerHour <= FLAT_SHARE * y;
   return { mean: y, first: points[0].value, last: points.at(-1).value, perHour, errorPerHour, flat };
 }
