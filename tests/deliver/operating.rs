@@ -77,6 +77,17 @@ fn a_requeued_dead_letter_has_all_its_retries_and_can_die_again() {
     assert_eq!(bench.requeue(2), ["requeued (1,2] 2#6"], "and be requeued again");
 }
 
+/// Events 1 and 3 went out at the same moment, and are due at the same.
+#[test]
+fn an_ack_past_a_requeued_event_leaves_its_deadline_running() {
+    let mut bench = Bench::new(3);
+    bench.subscribe(From::Start);
+    bench.nack_with(2, 1, false);
+    bench.requeue(2);
+    bench.ack(3);
+    assert_eq!(bench.next(), ["requeued (1,2] 2#3"]);
+}
+
 #[test]
 fn what_was_requeued_while_away_comes_when_the_consumer_is_back_and_survives_a_restart() {
     let mut bench = with_a_dead_letter();
