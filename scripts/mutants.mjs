@@ -5,6 +5,7 @@
 //
 //   npm run mutants                          all of them: hours on a small machine
 //   npm run mutants -- --room wire,base      those of some rooms
+//   npm run mutants -- --file tracker,due    those of files whose path has one of these in it
 //   npm run mutants -- --changed             those of lines that differ from `main`, or from `--base <commit>`
 //   npm run mutants -- --iterate             goes on with what an earlier run left, and tries again what survived it
 //                                            without a reason
@@ -62,6 +63,7 @@ const excuses = JSON.parse(readFileSync(join(root, "tests/mutants/survivors.json
 const options = parseArgs({
   options: {
     room: { type: "string", default: ROOMS.join(",") },
+    file: { type: "string", default: "" },
     changed: { type: "boolean", default: false },
     base: { type: "string", default: "main" },
     iterate: { type: "boolean", default: false },
@@ -78,9 +80,14 @@ await main(async () => {
   mkdirSync(folder, { recursive: true });
   const all = identify(await list());
   const some = options.changed ? new Set(await list(await diff())) : undefined;
+  const parts = options.file.split(",");
   const mutants = all.filter(
-    ({ name, file }) => rooms.some((room) => file.startsWith(`src/${room}/`)) && (some?.has(name) ?? true),
+    ({ name, file }) =>
+      rooms.some((room) => file.startsWith(`src/${room}/`)) &&
+      parts.some((part) => file.includes(part)) &&
+      (some?.has(name) ?? true),
   );
+  if (mutants.length === 0 && options.file) throw new Failure(`No mutant's file has "${options.file}" in its path.`);
   const results = known(all);
   if (!options.iterate) for (const { key } of mutants) results.delete(key);
   // What has a reason to survive, and does, is not tried any further.
