@@ -8,14 +8,16 @@ import { fit } from "./series.mjs";
 /** Runs at a time, and how long each lasts: a new one begins every half minute. */
 export const RUNS = 4;
 const RUN_MS = 120_000;
+const TURN_MS = RUN_MS / RUNS;
 /** How often events are appended. */
 const TICK_MS = 100;
 const SAMPLE_MS = 60_000;
 /**
- * What must be full before growth means anything (windows, caches, retention) is filled faster: for so long before the
- * soak itself, at so many times its rate.
+ * What must be full before growth means anything (windows, caches, retention, the positions that a page keeps of the last
+ * 200 streams) is filled faster: for so long before the soak itself, at so many times its rate, with runs so many times
+ * as short.
  */
-export const WARM_UP_MINUTES = 12;
+export const WARM_UP_MINUTES = 16;
 const WARM_UP_FACTOR = 8;
 /** Fewer samples than this after the warm-up say nothing. */
 export const MIN_SAMPLES = 8;
@@ -39,6 +41,7 @@ export class Soak {
   #page;
   #rate;
   #begun = performance.now();
+  #nextTurn = this.#begun;
   #runs = [];
   #started = 0;
   #ended = 0;
@@ -58,8 +61,6 @@ export class Soak {
       this.#fail = reject;
     });
     this.#timers.push(setInterval(() => this.#tick(), TICK_MS));
-    this.#timers.push(setInterval(() => this.#turn().catch(this.#fail), RUN_MS / RUNS));
-    await this.#beginRun();
     for (let sample = 0; sample <= WARM_UP_MINUTES + minutes; sample++) {
       await Promise.race([failed, delayUntil(this.#begun + sample * SAMPLE_MS)]);
       await Promise.race([failed, this.#sample()]);
@@ -83,9 +84,7 @@ export class Soak {
 
   async #beginRun() {
     this.#started += 1;
-    // The last fast run ends as the warm-up does.
-    const isWarmingUp = performance.now() - this.#begun < WARM_UP_MINUTES * 60_000 - RUN_MS;
-    const rate = (isWarmingUp ? WARM_UP_FACTOR : 1) * this.#rate;
+    const rate = this.#haste() * this.#rate;
     const run = new Run(this.#server, `run:${this.#started}`, rate / RUNS);
     await this.#page.run(`soak.follow(${JSON.stringify(run.stream)})`);
     this.#runs.push(run);
@@ -96,7 +95,17 @@ export class Soak {
     this.#ended += run.produced;
   }
 
+  /** How many times faster than in the soak all goes now. The last fast run ends as the warm-up does. */
+  #haste() {
+    const isWarmingUp = performance.now() - this.#begun < WARM_UP_MINUTES * 60_000 - RUN_MS;
+    return isWarmingUp ? WARM_UP_FACTOR : 1;
+  }
+
   #tick() {
+    if (performance.now() >= this.#nextTurn) {
+      this.#nextTurn += TURN_MS / this.#haste();
+      this.#turn().catch(this.#fail);
+    }
     for (const run of this.#runs) run.tick().catch(this.#fail);
   }
 
