@@ -378,6 +378,15 @@ mod tests {
     }
 
     #[test]
+    fn aw_conn_5_a_connection_is_before_a_later_one_of_the_same_client() {
+        let session = |id, connection| ClientSession { id: SessionId::new(id).unwrap(), connection };
+        assert!(session("one", 1).is_before(&session("one", 2)));
+        for (id, connection) in [("one", 2), ("one", 1), ("other", 3)] {
+            assert!(!session("one", 2).is_before(&session(id, connection)), "{id} {connection}");
+        }
+    }
+
+    #[test]
     fn aw_ack_5_serde_writes_only_a_retry_that_is_not_wanted() {
         for (retry, written) in [(true, ""), (false, r#","retry":false"#)] {
             let text = format!(r#"{{"stream":"s","epoch":"e","seq":1,"attempt":2,"error":"no"{written}}}"#);

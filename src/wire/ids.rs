@@ -235,6 +235,8 @@ mod tests {
     fn a_name_that_breaks_its_rule_is_told_the_rule() {
         let error = Epoch::new("a.b").unwrap_err();
         assert_eq!(error.to_string(), "an epoch has 1 to 64 bytes of A-Z a-z 0-9 _ -");
+        let error = serde_json::from_str::<Epoch>("7").unwrap_err().to_string();
+        assert!(error.starts_with("invalid type: integer `7`, expected a string"), "{error}");
         assert_eq!(crate::wire::InvalidSeq.to_string(), "a sequence number is an integer from 0 to 9007199254740991");
     }
 
