@@ -69,6 +69,7 @@ export class Stage {
         if (run.count === 0) run.firstAt = now();
         if (run.handledAt && isWanted.has(n)) run.handledAt.push([n, now(), sent]);
         run.count += 1;
+        if (run.count === run.warm?.count) run.warm.resolve();
         if (run.count === count) {
           run.lastAt = now();
           resolve();
@@ -78,6 +79,14 @@ export class Stage {
     });
     run.startedAt = now();
     this.#client.subscribe(streams.map((stream, index) => [stream, run.ledgers[index].take]));
+  }
+
+  /** Resolves when so many events were handled. */
+  handled(count) {
+    const run = this.#run;
+    return new Promise((resolve) => {
+      run.warm = { count, resolve };
+    });
   }
 
   /** Resolves when every event was handled, and every confirmation sent that the contestant gives. */

@@ -6,7 +6,7 @@ import { check } from "./checking.mjs";
 /** How long a stream lasts, in seconds. */
 const SECONDS = 5;
 const QUICK_SECONDS = 1;
-/** Before these figures count, in milliseconds: connections warm up, and so does the page's code. */
+/** Before anything counts, in milliseconds: connections warm up, and so does the page's code. */
 const WARM_UP_MS = 500;
 
 const columns = [
@@ -43,8 +43,11 @@ export function live({ rate, bytes }) {
       await page.call("open", address);
       await page.call("start", { streams: plan.streams, count, times: true });
       await peer.call("following", stream);
-      const cpuBefore = await page.mainThreadMs();
+      const warm = page.call("handled", Math.ceil((plan.rate * WARM_UP_MS) / 1000));
       const produced = peer.call("produce", { stream, bytes, rate: plan.rate, seconds: plan.seconds });
+      await warm;
+      const { count: countBefore } = await page.call("progress");
+      const cpuBefore = await page.mainThreadMs();
       const received = await page.call("received", undefined, plan.seconds * 1000 + 60_000);
       const cpuMs = (await page.mainThreadMs()) - cpuBefore;
       await produced;
@@ -59,7 +62,7 @@ export function live({ rate, bytes }) {
         handledP99Ms: quantile(handled, 0.99),
         confirmedMedianMs: quantile(confirmed, 0.5),
         confirmedP99Ms: quantile(confirmed, 0.99),
-        mainUs: (cpuMs / count) * 1000,
+        mainUs: (cpuMs / (count - countBefore)) * 1000,
         bytesUp: received.bytesUp / count,
         messagesUp: received.messagesUp,
       };
