@@ -19,6 +19,7 @@ macro_rules! timelines {
 }
 
 timelines! { receive:
+    ack_goes_with_what_settles_late
     ack_lost_then_redelivery
     acks_are_coalesced
     bfcache_restore_probes_at_once

@@ -21,13 +21,15 @@ pub struct Config {
     pub max_tries: Option<u32>,
     /// How long a try may take, from opening the socket to `welcome`. Default: 15 s.
     pub connect_timeout: Duration,
-    /// How long a settled event may wait for its ack; one that settles alone does not. Default: 50 ms [AW-ACK-3].
+    /// How long a settled event may wait for its ack; one that settles alone does not, and one that settles after three
+    /// quarters of it takes the ack along. Default: 50 ms [AW-ACK-3].
     pub ack_delay: Duration,
     /// How long a delivered or received position that has moved may wait to be told; a handler may take for ever.
     /// Default: 1 s [AW-ACK-8].
     pub report_delay: Duration,
     /// How often what to keep for the page's next life is told at most: storing it costs a browser more than receiving a
-    /// hundred events. A page that hides, flushes or closes is told at once. Default: 100 ms.
+    /// hundred events. It is told with an ack, or after twice as long if none follows, so that it wakes no page that is
+    /// awake anyway; when the page hides, flushes or closes, at once. Default: 100 ms.
     pub checkpoint_delay: Duration,
     /// How long a gap may be mere reordering. Default: 50 ms [AW-RECV-3].
     pub reorder_delay: Duration,

@@ -34,7 +34,7 @@ pub struct Session<P> {
     max_frame_bytes: usize,
     checkpoint: Checkpoint,
     checkpoint_changed: bool,
-    /// Timer: the checkpoint has changed, and is told.
+    /// Timer: the checkpoint has changed, and is told although no ack goes out.
     checkpoint_due: Option<Instant>,
     /// Not before then.
     checkpoint_next: Instant,
@@ -95,7 +95,7 @@ impl<P: Clone> Session<P> {
     /// Acks what is settled, then closes. `connect` begins anew.
     pub fn close(&mut self, now: Instant) {
         self.flush_acks(now, true);
-        self.tell_checkpoint();
+        self.tell_checkpoint(now);
         self.link.close(&mut self.out);
         self.finish(now);
     }
@@ -104,7 +104,7 @@ impl<P: Clone> Session<P> {
     pub fn flush(&mut self, now: Instant) {
         self.flush_asked = true;
         self.flush_acks(now, true);
-        self.tell_checkpoint();
+        self.tell_checkpoint(now);
         self.finish(now);
     }
 
@@ -281,7 +281,7 @@ impl<P: Clone> Session<P> {
     pub fn handle_hide(&mut self, now: Instant) {
         self.flush_acks(now, true);
         self.update_checkpoint(now);
-        self.tell_checkpoint();
+        self.tell_checkpoint(now);
         self.finish(now);
     }
 
@@ -290,7 +290,9 @@ impl<P: Clone> Session<P> {
     /// The time of `poll_timeout` has come. Early and late calls are harmless.
     pub fn handle_timeout(&mut self, now: Instant) {
         self.link.handle_timeout(now, &self.config, &mut self.rng, &mut self.out);
-        self.tell_due_checkpoint(now);
+        if self.checkpoint_due.is_some_and(|due| due <= now) {
+            self.tell_checkpoint(now);
+        }
         if let Some(socket) = self.link.up() {
             let mut cx = Context { now, socket, config: &self.config, out: &mut self.out };
             let fault = self.subscriptions.iter_mut().find_map(|held| held.handle_timeout(&mut cx).err());
@@ -486,22 +488,20 @@ impl<P: Clone> Session<P> {
         for entry in self.subscriptions.iter().filter_map(Subscription::checkpoint) {
             if self.checkpoint.get(&entry.stream) != Some(&entry) {
                 self.checkpoint.set(entry);
-                self.checkpoint_due.get_or_insert(self.checkpoint_next);
+                self.checkpoint_due.get_or_insert(self.checkpoint_next + self.config.checkpoint_delay);
             }
         }
-        self.tell_due_checkpoint(now);
-    }
-
-    fn tell_due_checkpoint(&mut self, now: Instant) {
-        if self.checkpoint_due.is_some_and(|due| due <= now) {
-            self.checkpoint_next = now + self.config.checkpoint_delay;
-            self.tell_checkpoint();
+        if self.checkpoint_next <= now {
+            self.tell_checkpoint(now);
         }
     }
 
     /// What has changed is told with the next drain.
-    fn tell_checkpoint(&mut self) {
-        self.checkpoint_changed |= self.checkpoint_due.take().is_some();
+    fn tell_checkpoint(&mut self, now: Instant) {
+        if self.checkpoint_due.take().is_some() {
+            self.checkpoint_changed = true;
+            self.checkpoint_next = now + self.config.checkpoint_delay;
+        }
     }
 
     /// After each input.

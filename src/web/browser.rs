@@ -30,6 +30,8 @@ extern "C" {
 const GLOBAL_EVENTS: [&str; 3] = ["online", "pageshow", "pagehide"];
 /// Of the document, where there is one.
 const DOCUMENT_EVENTS: [&str; 3] = ["visibilitychange", "freeze", "resume"];
+/// How early the timer may fire.
+const EARLY: Duration = Duration::from_secs(1);
 /// The longest wait that `setTimeout` takes; a timer that fires early is harmless.
 const LONGEST: Duration = Duration::from_millis(i32::MAX as u64);
 
@@ -89,10 +91,11 @@ impl Browser {
         self.timer = None;
     }
 
-    /// The one timer. One that fires early is harmless, so it is set anew only when something is due sooner.
+    /// The one timer. One that fires early is harmless: while what is due moves on by little, it stays. One that would wake
+    /// the page for nothing, because what it was set for is done, is set anew.
     pub fn arm(&mut self, now: Instant, due: Option<Instant>) {
         let Some(due) = due else { return self.timer = None };
-        if self.timer.as_ref().is_some_and(|(armed, _)| *armed <= due) {
+        if self.timer.as_ref().is_some_and(|&(armed, _)| armed <= due && due < armed + EARLY) {
             return;
         }
         let wait = due.since(now).min(LONGEST);

@@ -56,12 +56,18 @@ impl<P: Clone> Subscription<P> {
         let is_idle = self.open.len() == 0;
         let (is_complete, is_alone) = (is_idle && self.ended_told, is_idle && cx.now >= self.busy_until);
         self.busy_until = cx.now + cx.config.ack_delay;
-        if critical || is_complete || is_alone || self.fresh >= (self.options.window.events / 4).max(1) {
-            self.ack_by(cx.now);
+        let is_enough = self.fresh >= (self.options.window.events / 4).max(1);
+        let wait = if critical || is_complete || is_alone || is_enough {
+            Duration::ZERO
         } else if is_idle && self.fresh >= LULL_EVENTS {
-            self.ack_by(cx.now + cx.config.ack_delay.min(LULL));
+            cx.config.ack_delay.min(LULL)
         } else {
-            self.ack_soon(cx);
+            cx.config.ack_delay
+        };
+        self.ack_by(cx.now + wait);
+        // A timer would wake the page for it.
+        if self.ack_due.is_some_and(|due| due <= cx.now + Duration::from_millis(wait.as_millis() / 4)) {
+            self.ack_by(cx.now);
         }
     }
 

@@ -16,7 +16,7 @@ use crate::{Failure, Outcome, consumer::Consumer, progress::Count};
 pub const WINDOW: (u32, u32) = (1_024, 1 << 20);
 /// A quarter of it is confirmed at once [AW-ACK-3].
 const ACK_AT: u64 = WINDOW.0 as u64 / 4;
-/// Less than that after so long [AW-ACK-3].
+/// Less than that after so long, or with what comes in the last quarter of it [AW-ACK-3].
 const ACK_DELAY: Duration = Duration::from_millis(50);
 
 /// Of all readers of a run.
@@ -113,7 +113,8 @@ impl Reader {
                 "events" => {
                     last = follow(last, &frame)?;
                     self.counts.add(frame.events.len());
-                    if last - acked >= ACK_AT {
+                    let is_nearly_due = ack_due.is_some_and(|due| due <= Instant::now() + ACK_DELAY / 4);
+                    if last - acked >= ACK_AT || is_nearly_due {
                         self.ack(last).await?;
                         (acked, ack_due) = (last, None);
                     } else {
