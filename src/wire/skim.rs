@@ -106,7 +106,9 @@ mod tests {
             without_data(&json).map(|(before, after)| (before.len(), after.to_owned()))
         };
         let before = r#"{"seq":1,"id":"a\",\"data\":1","type":"t","time":2"#.len();
-        for data in ["1", "-0.5e+7", "null", r#""}\"]""#, r#"{"a":[{},[],"\\"],"b":{"data":"}"}}"#, " [ 1 , 2 ]"] {
+        let simple = ["1", "-0.5e+7", "null", "true", "false", r#""}\"]""#, r#""\u12aF\u0000""#];
+        let nested = [r#"{"a":[{},[],"\\"],"b":{"data":"}"}}"#, r#"[ 1 , { "a" : 2 } ]"#, " [ 1 , 2 ]"];
+        for data in simple.into_iter().chain(nested) {
             let expected = |rest: &str| (!data.starts_with(' ')).then(|| (before, format!("{rest}}}")));
             for rest in ["", r#","meta":{"data":"1"}"#] {
                 assert_eq!(split(data, rest), expected(rest), "{data}");
@@ -171,8 +173,10 @@ mod tests {
 
     #[test]
     fn a_value_that_is_too_deep_is_left_to_others() {
-        let nested = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
-        let taken = |depth| value(nested(depth).as_bytes(), 0, 0).is_some();
-        assert_eq!([MAX_DEPTH, MAX_DEPTH + 1].map(taken), [true, false]);
+        for (begin, middle, end) in [("[", "", "]"), ("{\"a\":", "1", "}")] {
+            let nested = |depth: usize| format!("{}{middle}{}", begin.repeat(depth), end.repeat(depth));
+            let taken = |depth| value(nested(depth).as_bytes(), 0, 0).is_some();
+            assert_eq!([MAX_DEPTH, MAX_DEPTH + 1].map(taken), [true, false], "{begin}");
+        }
     }
 }

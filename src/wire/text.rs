@@ -38,3 +38,14 @@ pub(crate) fn bounded_error(error: &Text) -> Text {
 pub(crate) fn bounded_error(error: &Text) -> Text {
     error.clone()
 }
+
+#[cfg(all(test, not(target_arch = "wasm32")))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn aw_ack_5_an_error_is_cut_between_characters() {
+        assert_eq!(bounded_error(&"no".into()), "no");
+        assert_eq!(bounded_error(&format!("{}ä!", "a".repeat(MAX_ERROR_BYTES - 1))), "a".repeat(MAX_ERROR_BYTES - 1));
+    }
+}
