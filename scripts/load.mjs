@@ -1,4 +1,4 @@
-// `npm run load -- connections|slow|deliver|append|soak …`: what a server and a page bear. Each command runs on this machine alone, says
+// `npm run load -- connections|slow|deliver|append|streams|redis|soak …`: what a server and a page bear. Each command runs on this machine alone, says
 // how far it is, stops by itself, and ends with a report.
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -25,6 +25,8 @@ const commands = {
   deliver: (args) => native("deliver", args),
   /** Events made durable a second: `--producers 1,10,100,500`, `--batch 1,100`, `--seconds 5`, `--rounds 1`, `--pin`. */
   append: (args) => native("append", args),
+  /** What an event costs as the log grows in streams: `--streams 1,1000,100000,1000000`, `--seconds 5`, `--pin`. */
+  streams: (args) => native("streams", args),
   /**
    * Several servers on one Redis: `--servers 1,2,3`, `--streams 1,100,10000,100000`, `--batch 1,100`, `--seconds 5`,
    * `--rate 100`, `--held 5000`, `--fsync always|everysec`. Without options it takes some minutes, and writes its tables into

@@ -11,6 +11,7 @@ use crate::{
     Outcome,
     consumer::{Consumer, Way, source, subscription, text},
     progress::Count,
+    reader::CONFIRMED,
     server::Server,
 };
 
@@ -158,8 +159,7 @@ impl Plan {
         }
         counts.received.reach(self.connections, "have received their event", WITHIN, &counts.failed).await?;
         let wanted = self.connections as u64;
-        let confirmed = "ackwire_deliveries_confirmed_total{priority=\"normal\"}";
-        self.server.until_metric(confirmed, |count| count == wanted).await
+        self.server.until_metric(CONFIRMED, |count| count == wanted).await
     }
 }
 

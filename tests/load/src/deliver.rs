@@ -14,7 +14,7 @@ use crate::{
     consumer::{Consumer, Way, source, subscription},
     cores,
     producer::{Producer, body},
-    reader::{Counts, Reader, WINDOW},
+    reader::{CONFIRMED, Counts, Reader, WINDOW},
     server::Server,
 };
 
@@ -316,6 +316,3 @@ impl Plan<'_> {
         Duration::from_secs(self.options.seconds)
     }
 }
-
-/// What the server has seen confirmed.
-const CONFIRMED: &str = "ackwire_deliveries_confirmed_total{priority=\"normal\"}";

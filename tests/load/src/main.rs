@@ -1,4 +1,4 @@
-//! `ackwire-load connections|slow|deliver|append|redis|compare`: what a server bears, or several. It starts them itself, on
+//! `ackwire-load connections|slow|deliver|append|streams|redis|compare`: what a server bears, or several. It starts them itself, on
 //! this machine alone, says how far it is, stops by itself, and writes a report. `npm run load -- …` builds both and runs it.
 
 mod append;
@@ -13,6 +13,7 @@ mod reader;
 mod redis;
 mod server;
 mod slow;
+mod streams;
 mod usage;
 
 use clap::{Parser, Subcommand};
@@ -47,6 +48,8 @@ enum Command {
     Deliver(deliver::Options),
     /// Events made durable a second, by few and many producers
     Append(append::Options),
+    /// What an event costs as the log grows from one stream to a million
+    Streams(streams::Options),
     /// Several servers on one Redis: events a second and their cost, latency, what connections, streams and events take
     Redis(redis::Options),
     /// Events delivered a second, side by side with a bare `ws` server and socket.io's
@@ -72,6 +75,10 @@ async fn main() -> ExitCode {
         Command::Append(options) => {
             let report = report.unwrap_or_else(|| "target/load/append.json".into());
             append::run(&server, options).await.and_then(|found| write(&found, report))
+        }
+        Command::Streams(options) => {
+            let report = report.unwrap_or_else(|| "target/load/streams.json".into());
+            streams::run(&server, options).await.and_then(|found| write(&found, report))
         }
         Command::Redis(options) => {
             let report = report.unwrap_or_else(|| "target/load/redis.json".into());

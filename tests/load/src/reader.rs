@@ -19,6 +19,9 @@ const ACK_AT: u64 = WINDOW.0 as u64 / 4;
 /// Less than that after so long, or with what comes in the last quarter of it [AW-ACK-3].
 const ACK_DELAY: Duration = Duration::from_millis(50);
 
+/// What the server has seen confirmed, in its `/metrics`.
+pub const CONFIRMED: &str = "ackwire_deliveries_confirmed_total{priority=\"normal\"}";
+
 /// Of all readers of a run.
 #[derive(Default)]
 pub struct Counts {

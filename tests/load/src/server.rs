@@ -2,7 +2,7 @@
 
 use reqwest::StatusCode;
 use serde_json::Value;
-use std::{path::Path, process::Stdio, time::Duration};
+use std::{fs, path::Path, process::Stdio, time::Duration};
 use tempfile::TempDir;
 use tokio::{
     io::{AsyncBufReadExt, BufReader},
@@ -21,7 +21,7 @@ pub struct Server {
     /// `127.0.0.1:…`
     pub address: String,
     http: reqwest::Client,
-    _data: TempDir,
+    data: TempDir,
 }
 
 impl Server {
@@ -49,7 +49,7 @@ impl Server {
         let stdout = child.stdout.take().ok_or("the server has no output")?;
         let line = BufReader::new(stdout).lines().next_line().await?.unwrap_or_default();
         let address = line.strip_prefix("listening on http://").ok_or("the server ended; it says why above")?;
-        Ok(Self { child, address: address.to_owned(), http: reqwest::Client::new(), _data: data })
+        Ok(Self { child, address: address.to_owned(), http: reqwest::Client::new(), data })
     }
 
     /// The processor time that it has taken so far, in seconds, to a hundredth; `None` where the system does not tell.
@@ -63,6 +63,11 @@ impl Server {
         let listed = Command::new("ps").args(["-o", "rss=", "-p", &pid]).output().await?;
         let kilobytes: u64 = String::from_utf8(listed.stdout)?.trim().parse()?;
         Ok(kilobytes * 1024)
+    }
+
+    /// What its files take, in bytes.
+    pub fn disk_bytes(&self) -> Outcome<u64> {
+        fs::read_dir(self.data.path())?.map(|entry| Ok(entry?.metadata()?.len())).sum()
     }
 
     /// Appends an event, or all of an array.
