@@ -146,6 +146,8 @@ async function mutate(stage, mutants, all, results) {
   skipOthers(out, mutants, all);
   const args = [
     ...["mutants", "--package", "ackwire", "--output", out, "--iterate", "--no-shuffle", "--profile", profile],
+    // Without a mutant it would run the tests of the package alone that has the sources.
+    "--baseline=skip",
     ...["--jobs", options.jobs, "--timeout", String(timeout), "--colors", process.stdout.isTTY ? "always" : "never"],
     ...[...targets, `--config=target.'cfg(unix)'.runner=${JSON.stringify(limited)}`].map((arg) => `--cargo-arg=${arg}`),
     ...packages.flatMap((name) => ["--test-package", name]),

@@ -43,7 +43,12 @@ test("a handler that throws for ever lands in dead letters, and succeeds once it
   assert.equal(letter.id, "e-1");
   assert.match(letter.failures.at(-1).message, /no luck with 1/);
 
-  await page.run(() => fixture.mend());
+  await page.run(() => {
+    fixture.mend();
+    fixture.run.handle("*", () => {
+      fixture.unsettled = fixture.client.stats().subscriptions[0].unsettled;
+    });
+  });
   const [{ consumer }] = await server.consumers("run:1");
   const { status } = await server.request("POST", "/v1/streams/run%3A1/dead-letters/e-1/requeue", {
     body: JSON.stringify({ consumer }),
@@ -55,6 +60,7 @@ test("a handler that throws for ever lands in dead letters, and succeeds once it
     (await page.applied()).map(({ id, attempt }) => [id, attempt]),
     [["e-1", 5]],
   );
+  assert.equal(await page.run(() => fixture.unsettled), 1, "it counted while it was handled");
   assert.deepEqual(await list(server, "dead-letters"), []);
 });
 
