@@ -14,7 +14,7 @@ import { ensureTwiggy } from "./setup/cargo-tools.mjs";
  * The most that an entry point may weigh with its WebAssembly, in bytes with brotli. It stands a little above what was
  * reached: lower it with every step towards the aim.
  */
-const BUDGET = { ".": 31_700 };
+const BUDGET = { ".": 31_650 };
 /** Where it shall come to: all of the default entry point. */
 const AIM = 16 * 1024;
 

@@ -35,13 +35,17 @@ impl Checkpoint {
         self.streams.iter().find(|entry| entry.stream == *stream)
     }
 
-    /// Sets the entry of a stream.
-    pub(super) fn set(&mut self, entry: StreamCheckpoint) {
+    /// Sets the entry of a stream; whether it was another one.
+    pub(super) fn set(&mut self, entry: StreamCheckpoint) -> bool {
+        if self.get(&entry.stream) == Some(&entry) {
+            return false;
+        }
         self.remove(&entry.stream);
         if self.streams.len() == Self::MAX_STREAMS {
             self.streams.remove(0);
         }
         self.streams.push(entry);
+        true
     }
 
     pub(super) fn remove(&mut self, stream: &StreamName) {

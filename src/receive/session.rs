@@ -477,19 +477,30 @@ impl<P: Clone> Session<P> {
     fn flush_acks(&mut self, now: Instant, anyway: bool) {
         let Some(socket) = self.link.up() else { return };
         let mut cx = Context { now, socket, config: &self.config, out: &mut self.out };
-        let acks = self.subscriptions.iter_mut().map(|held| u64::from(held.flush_ack(anyway, &mut cx))).sum::<u64>();
+        let (mut acks, mut is_changed) = (0, false);
+        for held in &mut self.subscriptions {
+            if held.flush_ack(anyway, &mut cx) {
+                acks += 1;
+                is_changed |= held.checkpoint().is_some_and(|entry| self.checkpoint.set(entry));
+            }
+        }
         if acks > 0 {
             self.stats.acks += acks;
-            self.update_checkpoint(now);
+            self.keep_checkpoint(now, is_changed);
         }
     }
 
     fn update_checkpoint(&mut self, now: Instant) {
+        let mut is_changed = false;
         for entry in self.subscriptions.iter().filter_map(Subscription::checkpoint) {
-            if self.checkpoint.get(&entry.stream) != Some(&entry) {
-                self.checkpoint.set(entry);
-                self.checkpoint_due.get_or_insert(self.checkpoint_next + self.config.checkpoint_delay);
-            }
+            is_changed |= self.checkpoint.set(entry);
+        }
+        self.keep_checkpoint(now, is_changed);
+    }
+
+    fn keep_checkpoint(&mut self, now: Instant, is_changed: bool) {
+        if is_changed {
+            self.checkpoint_due.get_or_insert(self.checkpoint_next + self.config.checkpoint_delay);
         }
         if self.checkpoint_next <= now {
             self.tell_checkpoint(now);
