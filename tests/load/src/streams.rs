@@ -80,7 +80,8 @@ pub async fn run(program: &Path, options: Options) -> Outcome<Found> {
         cores::make_way()?;
     }
     let core = options.pin.then_some(cores::SERVER);
-    let most = options.streams.iter().max().map(usize::to_string).unwrap_or_default();
+    // At each size one more is busy.
+    let most = (options.streams.iter().max().unwrap_or(&0) + options.streams.len()).to_string();
     let flags = ["--log", &options.log, "--max-streams", &most];
     let server = Server::start_on(core, program, PRODUCERS + 2, &flags).await?;
     let load = Load { server, options };
