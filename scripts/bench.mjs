@@ -1,6 +1,6 @@
 // `npm run bench`: Ackwire and what it would replace, side by side in a real browser. Options:
 // `npm run bench -- --workload small,large --only bare,ackwire --runs 5 --quick --out docs`. Exit code 1 if a run failed.
-// With less than all of it nothing is written unless `--out` says where.
+// Each workload's result is written when it is done; with less than all of it nothing is, unless `--out` says where.
 import { resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { buildPackage, buildServer, ensureBuildTools } from "./build.mjs";
@@ -31,7 +31,8 @@ await main(async () => {
   const since = performance.now();
   let failed = 0;
   try {
-    const results = await bench(scope, {
+    const machine = await describeMachine();
+    await bench(scope, {
       ...options,
       without,
       onWorkload: ({ key, title, contestants }) =>
@@ -41,9 +42,11 @@ await main(async () => {
         const what = row.error ? red(row.error) : dim(summary(row));
         console.log(`  ${seconds(since).padStart(9)}  ${run}/${options.runs}  ${name.padEnd(22)} ${what}`);
       },
+      onResult: async ({ key, rows }) => {
+        const report = { machine, runs: options.runs, quick: options.quick, results: { [key]: rows } };
+        if (options.out) for (const path of await writeReport(options.out, report)) say(`Wrote ${path}`);
+      },
     });
-    const report = { machine: await describeMachine(), runs: options.runs, quick: options.quick, results };
-    if (options.out) for (const path of await writeReport(options.out, report)) say(`Wrote ${path}`);
     return failed > 0 ? 1 : 0;
   } finally {
     await scope.close();

@@ -6,24 +6,23 @@ import { workloads } from "./workloads/index.mjs";
 
 /**
  * Runs them. `only` and `workload` name what is wanted (nothing for all), `without` folders of contestants that cannot
- * run here; `onWorkload` and `onRun` hear of the progress.
- * Returns by workload and contestant the rows of all runs, and their medians.
+ * run here; `onWorkload` and `onRun` hear of the progress, and `onResult({ key, rows })` of each workload that is done: by
+ * contestant the rows of all runs, and their medians.
  */
-export async function bench(scope, { only, without = [], workload, runs, quick, onWorkload, onRun }) {
-  const results = {};
+export async function bench(scope, { only, without = [], workload, runs, quick, onWorkload, onRun, onResult }) {
   for (const [key, held] of pick(workloads, workload, "workload")) {
     const able = ([, one]) => (held.takes?.(one) ?? true) && !without.includes(one.folder);
     const entries = pick(contestants, only, "contestant").filter(able);
     onWorkload({ key, title: held.title, contestants: entries.length });
     const rows = await runWorkload(scope, held, entries, { runs, quick, onRun });
-    results[key] = Object.fromEntries(
+    const summed = Object.fromEntries(
       Object.entries(rows).map(([name, list]) => {
         const good = list.filter((row) => !row.error);
         return [name, { runs: list, median: good.length > 0 ? medians(good) : undefined }];
       }),
     );
+    await onResult({ key, rows: summed });
   }
-  return results;
 }
 
 /** Those of a table that are wanted: by name, or all whose names begin so. */

@@ -9,12 +9,21 @@ import { figure } from "./figures.mjs";
 /** Puts the tables where the markers are; at the end of a page that has none yet. */
 export const insert = (page, tables) => insertMarked(page, "browser benchmark", "npm run bench", tables);
 
-/** Everything that was measured. `plots` maps workloads to pictures, by their paths. */
-export function toMarkdown({ machine, runs, quick, results }, plots) {
-  const parts = [preface(machine, runs, quick)];
-  for (const [key, rows] of Object.entries(results)) {
+/**
+ * Everything that was measured: `workloads` by name, each with its machine, the number of its runs and its rows; the
+ * newest says on what. `plots` maps workloads to pictures, by their paths.
+ */
+export function toMarkdown(measured, plots) {
+  const entries = Object.keys(workloads).flatMap((key) => (measured[key] ? [[key, measured[key]]] : []));
+  const newest = equipment(
+    entries.reduce((one, [, { machine }]) => (machine.date >= one.date ? machine : one), { date: "" }),
+  );
+  const parts = [newest];
+  for (const [key, { machine, runs, quick, rows }] of entries) {
     const workload = workloads[key];
     parts.push(`### ${workload.title[0].toUpperCase()}${workload.title.slice(1)}`);
+    const other = equipment(machine) === newest ? "" : `\n${equipment(machine)}`;
+    parts.push(occasion(machine, runs, quick) + other);
     if (plots[key]) parts.push(`![${workload.title}](${plots[key]})`);
     parts.push(table(workload, rows));
     if (workload.note) parts.push(workload.note);
@@ -23,14 +32,17 @@ export function toMarkdown({ machine, runs, quick, results }, plots) {
 }
 
 /** Where, when and with what it was measured. */
-export function preface(machine, runs, quick) {
-  const peers = Object.entries(machine.peers).map(([name, version]) => `${name} ${version}`);
-  const versions = [machine.browser, `Node ${machine.node}`, machine.nats, ...peers].filter(Boolean).join(", ");
+export const preface = (machine, runs, quick) => `${occasion(machine, runs, quick)}\n${equipment(machine)}`;
+
+function occasion({ date, commit }, runs, quick) {
   const length = quick ? ", with a tenth of the events" : "";
-  return [
-    `Measured ${machine.date} at commit ${machine.commit}, medians of ${runs} interleaved runs${length}.`,
-    `Machine: ${machine.processors}, ${machine.memoryGb} GB, ${machine.system}. Versions: ${versions}.`,
-  ].join("\n");
+  return `Measured ${date} at commit ${commit}, medians of ${runs} interleaved runs${length}.`;
+}
+
+function equipment({ processors, memoryGb, system, browser, node, nats, peers = {} }) {
+  const others = Object.entries(peers).map(([name, version]) => `${name} ${version}`);
+  const versions = [browser, `Node ${node}`, nats, ...others].filter(Boolean).join(", ");
+  return `Machine: ${processors}, ${memoryGb} GB, ${system}. Versions: ${versions}.`;
 }
 
 function table(workload, rows) {
