@@ -78,7 +78,10 @@ pub async fn run(program: &Path, options: Options) -> Outcome<Found> {
 
 async fn measure(program: &Path, options: &Options, producers: usize, batch: usize) -> Outcome<Run> {
     let core = options.pin.then_some(cores::SERVER);
-    let server = Server::start_on(core, program, producers, &["--max-batch-events", "100000"]).await?;
+    // All producers have one address.
+    let most = producers.to_string();
+    let flags = ["--max-batch-events", "100000", "--max-http-connections-per-peer", &most];
+    let server = Server::start_on(core, program, producers, &flags).await?;
     let body = body(batch, options.bytes as usize);
     let connecting = (0..producers).map(|_| Producer::connect(&server.address));
     let connected = try_join_all(connecting).await?;
