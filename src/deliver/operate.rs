@@ -120,7 +120,9 @@ impl Feed {
 impl Tracker {
     /// Whether it is in its second life: outside of the position's account.
     pub(super) fn is_requeued(&self, seq: Seq) -> bool {
-        self.open.get(&seq).is_some_and(Record::is_requeued)
+        // Most are asked about before they are sent: beyond all that is open.
+        let is_within = self.open.last_key_value().is_some_and(|(last, _)| seq <= *last);
+        is_within && self.open.get(&seq).is_some_and(Record::is_requeued)
     }
 
     /// Those in their second life that are sent and unsettled.
