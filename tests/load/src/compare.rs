@@ -41,10 +41,10 @@ pub struct Options {
     /// Events of a frame: 1 for single events as they come, 64 for a backlog
     #[arg(long, value_delimiter = ',', default_values_t = [1, 64])]
     per_frame: Vec<usize>,
-    /// Deliveries of a run, of all connections together, in frames of 64
-    #[arg(long, default_value_t = 1_000_000, value_parser = clap::value_parser!(u32).range(1..=100_000_000))]
+    /// Deliveries of a run, of all connections together, in frames of 64; windows grow at first, so not too few
+    #[arg(long, default_value_t = 4_000_000, value_parser = clap::value_parser!(u32).range(1..=100_000_000))]
     deliveries: u32,
-    /// How long single events are sent by Ackwire's server, in seconds; the others send a tenth of `deliveries`
+    /// How long single events are sent by Ackwire's server, in seconds; the others send a fortieth of `deliveries`
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..=3_600))]
     seconds: u64,
     /// Bytes of an event's data
@@ -158,7 +158,7 @@ impl Plan<'_> {
     }
 
     async fn theirs(&self) -> Outcome<Run> {
-        let deliveries = self.options.deliveries as usize / if self.per_frame == 1 { 10 } else { 1 };
+        let deliveries = self.options.deliveries as usize / if self.per_frame == 1 { 40 } else { 1 };
         let events = (deliveries / self.connections).clamp(1, MAX_EVENTS);
         let peer = Peer::start(self, events).await?;
         let opening = stream::iter(0..self.connections).map(|index| peer.connect(source(self.number, index)));
