@@ -10,8 +10,8 @@ import { figure } from "./figures.mjs";
 export const insert = (page, tables) => insertMarked(page, "browser benchmark", "npm run bench", tables);
 
 /**
- * Everything that was measured: `workloads` by name, each with its machine, the number of its runs and its rows; the
- * newest says on what. `plots` maps workloads to pictures, by their paths.
+ * Everything that was measured: by workload the machine, the number of runs and the rows. On what it was measured is said
+ * once, as it was for the newest. `plots` maps workloads to pictures, by their paths.
  */
 export function toMarkdown(measured, plots) {
   const entries = Object.keys(workloads).flatMap((key) => (measured[key] ? [[key, measured[key]]] : []));
