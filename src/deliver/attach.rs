@@ -37,8 +37,7 @@ impl Feed {
             reset: beginning.reset.clone(),
             lost,
         })));
-        let mut link =
-            Link::new(after, tail, (subscribe.window, self.config.first_allowance), subscribe.filter.clone());
+        let mut link = Link::new(after, tail, subscribe.window, subscribe.filter.clone(), &self.config);
         link.skip = beginning.skip;
         link.replay = subscribe.from == From::Start;
         if !link.replay {

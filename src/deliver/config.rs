@@ -15,10 +15,13 @@ pub struct Config {
     /// Whether the shell is asked to send retries, by [`Feed::poll_retry`](super::Feed::poll_retry), instead of the
     /// log's copy being sent again. Default no.
     pub ask_for_retries: bool,
-    /// Most events of a frame [AW-SEND-5]. Default 64.
+    /// Most events of a frame at first [AW-SEND-5]. Default 64.
     pub frame_events: u32,
-    /// Most bytes of a frame's events; one event is always allowed. Default 32 KiB.
+    /// Most bytes of a frame's events at first; one event is always allowed. Default 32 KiB.
     pub frame_bytes: u32,
+    /// To how many times that frames may grow, as more of the window is used: up to a quarter of it, so that further frames
+    /// are under way while one is handled. Default 8.
+    pub frame_growth: u32,
     /// How much of a large window is used at first, and while confirmations are slow, in events: who takes long for each
     /// event shall not have more of them on its hands than it can confirm before their deadlines [AW-SEND-3]. Default 256.
     pub first_allowance: u32,
@@ -41,6 +44,7 @@ impl Default for Config {
             ask_for_retries: false,
             frame_events: 64,
             frame_bytes: 32 * 1024,
+            frame_growth: 8,
             first_allowance: 256,
             mark: Backoff { base: secs(1), max: secs(16) },
             cover_delay: secs(1),

@@ -159,7 +159,7 @@ impl Feed {
         self.revive(now, range);
         self.tracker.confirm(now, range);
         let Some(link) = &mut self.link else { return };
-        link.widen(now, range);
+        link.widen(now, range, &self.config);
         link.release(range);
         // It was sent by an earlier connection and settles before this one came to it.
         let beyond = SeqRange::new(link.sent_upto, range.upto()).and_then(|beyond| beyond.intersection(range));

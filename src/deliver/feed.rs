@@ -299,8 +299,9 @@ impl Feed {
         let (purpose, range) = link.next_read(&self.config)?;
         let (mut max_events, mut max_bytes) = (self.config.frame_events, self.config.frame_bytes);
         if purpose == Purpose::Live {
-            max_events = max_events.saturating_mul(PAGE_FRAMES);
-            max_bytes = max_bytes.saturating_mul(PAGE_FRAMES);
+            let (events, bytes) = link.frame;
+            max_events = events.saturating_mul(PAGE_FRAMES);
+            max_bytes = bytes.saturating_mul(PAGE_FRAMES);
         }
         if let (Purpose::Live, None, Some((events, bytes))) = (purpose, &link.filter, link.room()) {
             (max_events, max_bytes) = (max_events.min(events), max_bytes.min(bytes));

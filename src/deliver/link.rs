@@ -24,6 +24,8 @@ pub(super) struct Link {
     /// How much of the window is used by now, in events, and how much at first [AW-SEND-3].
     allowance: u32,
     first_allowance: u32,
+    /// Most events and bytes of a frame: as configured at first, then up to a quarter of the window that is used [AW-SEND-5].
+    pub frame: (u32, u32),
     pub filter: Option<Filter>,
     pub tail: Tail,
     /// The feed began after this.
@@ -112,11 +114,12 @@ pub(super) enum Purpose {
 }
 
 impl Link {
-    pub fn new(start: Seq, tail: Tail, (window, first_allowance): (Window, u32), filter: Option<Filter>) -> Self {
-        Self {
+    pub fn new(start: Seq, tail: Tail, window: Window, filter: Option<Filter>, config: &Config) -> Self {
+        let mut link = Self {
             window,
-            allowance: first_allowance,
-            first_allowance,
+            allowance: 0,
+            first_allowance: config.first_allowance,
+            frame: (0, 0),
             filter,
             replayed_upto: tail.head,
             tail,
@@ -141,7 +144,9 @@ impl Link {
             ended_sent: false,
             marks: 0,
             timers: Timers::default(),
-        }
+        };
+        link.allow(config.first_allowance, config);
+        link
     }
 
     /// What to read next: gaps first, then retries, then what was never sent.
@@ -238,16 +243,28 @@ impl Link {
 
     /// The client has confirmed what lies in the range: more of the window is used if it did so promptly, and no more than
     /// at first if it did not.
-    pub fn widen(&mut self, now: Instant, range: SeqRange) {
+    pub fn widen(&mut self, now: Instant, range: SeqRange, config: &Config) {
         let within = (Bound::Excluded(range.after()), Bound::Included(range.upto()));
         let mut confirmed = self.outstanding.range(within).map(|(_, sent)| sent.sent_at);
         let Some(oldest) = confirmed.next() else { return };
-        self.allowance = if oldest + PROMPT < now {
+        let allowance = if oldest + PROMPT < now {
             self.first_allowance
         } else {
             let grown = self.allowance.saturating_add(1 + confirmed.count() as u32);
             grown.min(self.window.events.max(self.first_allowance))
         };
+        self.allow(allowance, config);
+    }
+
+    fn allow(&mut self, allowance: u32, config: &Config) {
+        self.allowance = allowance;
+        let used = u64::from(self.window.events.min(allowance));
+        let used_bytes = u64::from(self.window.bytes) * used / u64::from(self.window.events.max(1));
+        let grown = |least: u32, used: u64| {
+            let most = least.saturating_mul(config.frame_growth.max(1));
+            u32::try_from(used / 4).unwrap_or(u32::MAX).clamp(least, most)
+        };
+        self.frame = (grown(config.frame_events, used), grown(config.frame_bytes, used_bytes));
     }
 
     /// What lies in the range is settled: the window opens.

@@ -2,10 +2,10 @@
 
 use std::{collections::VecDeque, sync::Arc};
 
+use super::Entry;
 use super::feed::{EventsOut, Feed, FeedFrame, Page};
 use super::link::{Link, Purpose, Reading};
 use super::record::Terms;
-use super::{Config, Entry};
 use crate::base::Instant;
 use crate::wire::{LostRange, LostReason, Seq, SeqRange, ServerFrame, StreamName};
 
@@ -42,6 +42,7 @@ impl Feed {
         let Some(link) = &mut self.link else { return VecDeque::new() };
         let begin = at;
         let mut is_full = false;
+        let frame = link.frame;
         let gone = compacted(page, link, begin, page.upto);
         let (mut ahead, mut told) = (gone.into_iter().peekable(), Vec::new());
         for entry in page.entries.iter().filter(|entry| entry.seq() > begin) {
@@ -58,7 +59,7 @@ impl Feed {
                 is_full = true;
                 break;
             }
-            if is_wanted && !is_dead && !chain.takes(entry, &self.config) {
+            if is_wanted && !is_dead && !chain.takes(entry, frame) {
                 chain.cut(at);
             }
             let covered = if is_wanted { event.seq.before() } else { event.seq };
@@ -202,9 +203,9 @@ impl Chain {
     }
 
     /// Whether the next frame has room for it; one event is always allowed [AW-SEND-5].
-    fn takes(&self, entry: &Entry, config: &Config) -> bool {
-        let fits = self.bytes + entry.bytes() <= config.frame_bytes as usize;
-        self.entries.is_empty() || (fits && self.entries.len() < config.frame_events as usize)
+    fn takes(&self, entry: &Entry, (events, bytes): (u32, u32)) -> bool {
+        let fits = self.bytes + entry.bytes() <= bytes as usize;
+        self.entries.is_empty() || (fits && self.entries.len() < events as usize)
     }
 
     fn push(&mut self, entry: &Arc<Entry>, attempt: u32) {

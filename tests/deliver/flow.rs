@@ -54,13 +54,24 @@ fn aw_send_3_a_large_window_is_used_by_and_by_while_confirmations_are_prompt() {
 
 #[test]
 fn aw_send_5_no_frame_is_larger_than_the_configured_bytes() {
-    let mut bench = Bench::with_config(40, Config { frame_bytes: 400, ..Config::default() });
+    let mut bench = Bench::with_config(40, Config { frame_bytes: 400, frame_growth: 1, ..Config::default() });
     let each = bench.log[0].bytes();
     let sent = bench.subscribe(From::Start);
-    let lengths: Vec<usize> = sent[1..].iter().map(|frame| frame.split_whitespace().count() - 2).collect();
+    let lengths = lengths(&sent[1..]);
     assert_eq!(lengths.iter().sum::<usize>(), 40, "{sent:?}");
     assert!(lengths.iter().all(|events| (1..=400 / each).contains(events)), "{lengths:?} of {each} bytes each");
     assert!(lengths.len() < 40, "many to a frame where they fit");
+}
+
+#[test]
+fn aw_send_5_frames_grow_up_to_a_quarter_of_the_window_while_confirmations_are_prompt() {
+    let mut bench = Bench::new(5_000);
+    bench.window.events = 1_000;
+    assert_eq!(lengths(&bench.subscribe(From::Start)[1..]), [64; 4], "of the 256 that are used at first");
+    assert_eq!(lengths(&bench.ack(256)), [128; 4]);
+    assert_eq!(lengths(&bench.ack(768)), [250; 4]);
+    bench.now = bench.now + Duration::from_millis(1_001);
+    assert_eq!(lengths(&bench.ack(1_700)), [64, 64, 60], "who is slow gets them as at first");
 }
 
 #[test]
@@ -157,4 +168,9 @@ fn a_log_that_cannot_be_read_is_read_again() {
         bench.feed.handle_timeout(bench.now);
     }
     assert_eq!(bench.drain(), ["events (1,2] 2"]);
+}
+
+/// How many events each frame lists.
+fn lengths(sent: &[String]) -> Vec<usize> {
+    sent.iter().map(|frame| frame.split_whitespace().count() - 2).collect()
 }

@@ -8,14 +8,13 @@ const PATIENCE_MS = 120_000;
 /** What the report tells of it: figures of `measure`, as they are or as ratios to another contestant in the same run. */
 const columns = (perFrame) => [
   ["perSecond", { title: "events/s, confirmed" }],
-  ["perSecond", { title: "to bare at 1", against: "bare-1" }],
-  ["perSecond", { title: `to bare at ${perFrame}`, against: `bare-${perFrame}` }],
+  ...[1, ...perFrame].map((events) => ["perSecond", { title: `to bare at ${events}`, against: `bare-${events}` }]),
   ["mainUs", { title: "main thread µs/event" }],
   ["bytesUp", { title: "bytes up/event" }],
   ["heapMb", { title: "heap growth MB" }],
 ];
 
-/** `quick` takes a tenth of the events; `perFrame` is how many Ackwire has in a frame, by 64 events and 32 KiB. */
+/** `quick` takes a tenth of the events; `perFrame` are sizes of frames like Ackwire's, which grow. */
 export function backlog({ title, count, bytes, perFrame, streams = 1 }) {
   return {
     title,

@@ -6,13 +6,13 @@ import { responsive } from "./responsive.mjs";
 import { resume } from "./resume.mjs";
 
 export const workloads = {
-  small: backlog({ title: "a backlog of 100,000 events of 200 B", count: 100_000, bytes: 200, perFrame: 64 }),
-  large: backlog({ title: "a backlog of 20,000 events of 2 KB", count: 20_000, bytes: 2048, perFrame: 16 }),
+  small: backlog({ title: "a backlog of 100,000 events of 200 B", count: 100_000, bytes: 200, perFrame: [64, 256] }),
+  large: backlog({ title: "a backlog of 20,000 events of 2 KB", count: 20_000, bytes: 2048, perFrame: [16, 64] }),
   streams: backlog({
     title: "20 streams at once, 5,000 events of 200 B each",
     count: 100_000,
     bytes: 200,
-    perFrame: 64,
+    perFrame: [64, 256],
     streams: 20,
   }),
   "live-10": { ...live({ rate: 10, bytes: 200 }), isTrial: true },

@@ -345,7 +345,8 @@ impl Server {
                 line.connection.handle_sent(now);
                 let kind = match &frame {
                     FeedFrame::Events(events) => {
-                        check_frame(events, &self.config);
+                        let window = line.windows.get(&key.0).map(|(window, _)| *window);
+                        check_frame(events, window, &self.config);
                         // Dead letters in their second life are outside of the window [AW-SEND-9].
                         for (entry, _) in events.entries.iter().filter(|_| !events.requeued) {
                             self.traffic.push((key.clone(), Traffic::Sent(entry.seq(), entry.bytes())));
@@ -389,10 +390,15 @@ impl Server {
     }
 }
 
-/// [AW-SEND-5]
-fn check_frame(events: &EventsOut, config: &Config) {
-    let count = events.entries.len();
-    assert!(count <= config.frame_events.max(1) as usize, "{count} events in a frame of {}", config.frame_events);
+/// [AW-SEND-5]: as configured, or a quarter of the window, which is the most that is ever used of it.
+fn check_frame(events: &EventsOut, window: Option<Window>, config: &Config) {
+    let most = |least: u32, window: Option<u32>| {
+        let grown = window.map_or(0, |window| window / 4).min(least.saturating_mul(config.frame_growth));
+        least.max(1).max(grown) as usize
+    };
+    let (count, most_events) = (events.entries.len(), most(config.frame_events, window.map(|window| window.events)));
+    assert!(count <= most_events, "{count} events in a frame of {most_events}");
     let bytes: usize = events.entries.iter().map(|(entry, _)| entry.bytes()).sum();
-    assert!(count <= 1 || bytes <= config.frame_bytes as usize, "{bytes} bytes in a frame of {}", config.frame_bytes);
+    let most_bytes = most(config.frame_bytes, window.map(|window| window.bytes));
+    assert!(count <= 1 || bytes <= most_bytes, "{bytes} bytes in a frame of {most_bytes}");
 }
