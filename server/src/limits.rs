@@ -28,6 +28,9 @@ pub const MAX_SMALL_BODY_BYTES: usize = 16 << 10;
 /// the log.
 pub const MAX_FEED_FRAMES: usize = 32;
 
+/// The same for the bytes of these frames; one frame is always allowed.
+pub const MAX_FEED_BYTES: usize = 1 << 20;
+
 /// While so many frames wait for a connection's socket nothing more is read from it.
 pub const MAX_WAITING_FRAMES: usize = 512;
 

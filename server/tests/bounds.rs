@@ -11,7 +11,7 @@ use ackwire_server::{
     alerts::Thresholds,
     config::Config,
     hub::{Hub, Listing, OpenError, Selection},
-    limits::{Limits, MAX_FEED_FRAMES, MAX_LOOKED_AT, MAX_PUBLISHES, MAX_WAITING_FRAMES},
+    limits::{Limits, MAX_LOOKED_AT, MAX_PUBLISHES, MAX_WAITING_FRAMES},
     log::{Bell, ConsumerKey, MemoryLog, NewEvent, Retention},
     monitor::Monitor,
 };
@@ -25,7 +25,7 @@ use support::{
     gate::{Gate, GatedLog},
     metric, until, until_metric,
 };
-use tokio_tungstenite::tungstenite::Error;
+use tokio_tungstenite::tungstenite::{Error, Message};
 
 fn subscription(stream: &str) -> Value {
     json!({ "stream": stream, "from": "start", "window": { "events": 256, "bytes": 1 << 20 } })
@@ -163,8 +163,10 @@ async fn frames_that_wait_for_a_full_socket_are_bounded() {
     }
     let whole = json!({ "stream": "run:1", "from": "start", "window": { "events": 10_000, "bytes": 64 << 20 } });
     let mut slow = Client::hello(&server.url, "slow", json!([whole])).await;
-    // Feeds stop first.
-    until_metric(&server, WAITING, |frames| frames == MAX_FEED_FRAMES).await;
+    // Feeds stop first, at a mebibyte: a frame has three of these events, which is 192 KiB.
+    until_metric(&server, WAITING, |frames| frames == 6).await;
+    // In the middle of a frame the WebSocket's own pong has to wait.
+    slow.send_socket_ping("now").await;
     // Answers go on, up to a bound of their own; then nothing more is read.
     let pings = 4 * MAX_WAITING_FRAMES;
     for _ in 0..pings {
@@ -175,9 +177,16 @@ async fn frames_that_wait_for_a_full_socket_are_bounded() {
         assert_eq!(metric(&server, WAITING).await, MAX_WAITING_FRAMES);
     }
     // Once it is read everything comes.
-    let (mut events, mut pongs) = (0, 0);
-    while (events, pongs) != (400, pings) {
-        let frame = slow.any().await;
+    let (mut events, mut pongs, mut socket_pongs) = (0, 0, 0);
+    while (events, pongs, socket_pongs) != (400, pings, 1) {
+        let frame: Value = match slow.message().await.unwrap() {
+            Message::Text(text) => serde_json::from_str(&text).unwrap(),
+            Message::Pong(payload) if payload == "now" => {
+                socket_pongs += 1;
+                continue;
+            }
+            other => panic!("{other:?}"),
+        };
         match frame["type"].as_str().unwrap() {
             "events" => events += frame["events"].as_array().unwrap().len(),
             "pong" => pongs += 1,

@@ -2,20 +2,19 @@
 //! everything but the protocol.
 
 use axum::{
-    extract::{
-        WebSocketUpgrade,
-        ws::{Message, WebSocket},
-    },
-    response::Response,
+    extract::Request,
+    response::{IntoResponse, Response},
 };
 use std::{
     future::poll_fn,
     task::{Context, Poll},
 };
+use tungstenite::Message;
 
 use super::{
+    handshake::Handshake,
     outgoing::Outgoing,
-    transport::{Received, farewell, poll_receive, prepare},
+    websocket::{Received, WebSocket, farewell},
 };
 use crate::{alerts::Thresholds, monitor::Monitor};
 
@@ -26,11 +25,14 @@ const MAX_BYTES: usize = 64 << 20;
 const TOO_LARGE: u16 = 1009;
 
 /// Opens such a connection. No part of a server: it asks nobody who they are.
-pub async fn echo(upgrade: WebSocketUpgrade) -> Response {
-    prepare(upgrade, MAX_BYTES).on_upgrade(carry)
+pub async fn echo(mut request: Request) -> Response {
+    match Handshake::of(&mut request) {
+        Ok(handshake) => handshake.then(MAX_BYTES, carry),
+        Err(refused) => refused.into_response(),
+    }
 }
 
-async fn carry(mut socket: WebSocket) {
+async fn carry(mut socket: Box<WebSocket>) {
     let mut outgoing = Outgoing::new(Monitor::new(Thresholds::default()));
     loop {
         match poll_fn(|context| poll_turn(&mut socket, &mut outgoing, context)).await {
@@ -53,5 +55,5 @@ fn poll_turn(socket: &mut WebSocket, outgoing: &mut Outgoing, context: &mut Cont
     {
         return Poll::Ready(Received::Gone);
     }
-    if outgoing.takes_answers() { poll_receive(socket, context) } else { Poll::Pending }
+    if outgoing.takes_answers() { socket.poll_receive(context) } else { Poll::Pending }
 }

@@ -22,13 +22,12 @@ pub(super) enum Fault {
 }
 
 impl Fault {
-    pub fn of(error: &axum::Error) -> Self {
-        let source = std::error::Error::source(error).and_then(|error| error.downcast_ref());
-        match source {
-            Some(Error::Capacity(CapacityError::MessageTooLong { .. })) => Self::Oversized,
-            Some(Error::Protocol(ProtocolError::ResetWithoutClosingHandshake)) => Self::Broken,
-            Some(Error::Protocol(violation)) => Self::Violation(PROTOCOL_ERROR, violation.to_string()),
-            Some(Error::Utf8(_)) => Self::Violation(INVALID_PAYLOAD, "a text is UTF-8".into()),
+    pub fn of(error: &Error) -> Self {
+        match error {
+            Error::Capacity(CapacityError::MessageTooLong { .. }) => Self::Oversized,
+            Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => Self::Broken,
+            Error::Protocol(violation) => Self::Violation(PROTOCOL_ERROR, violation.to_string()),
+            Error::Utf8(_) => Self::Violation(INVALID_PAYLOAD, "a text is UTF-8".into()),
             _ => Self::Broken,
         }
     }

@@ -2,6 +2,7 @@
 
 mod echo;
 mod fault;
+mod handshake;
 mod jobs;
 mod outgoing;
 mod session;
@@ -9,15 +10,15 @@ mod signals;
 mod subscription;
 mod subscriptions;
 mod timer;
-mod transport;
+mod websocket;
 
 pub use echo::echo;
 
 use ackwire::wire::SUBPROTOCOL;
 use axum::{
-    extract::{State, WebSocketUpgrade, ws::rejection::WebSocketUpgradeRejection},
+    extract::{Request, State},
     http::StatusCode,
-    response::{IntoResponse, Response},
+    response::Response,
 };
 use std::sync::Arc;
 
@@ -27,6 +28,7 @@ use crate::{
     hub::Crowded,
     limits::Limits,
 };
+use handshake::Handshake;
 use session::Session;
 
 /// A message up to this many times the limit is read, and answered with 4413 by the protocol; a larger one is not even
@@ -38,28 +40,19 @@ const READ_FACTOR: usize = 2;
 pub(crate) async fn open(
     State(app): State<Arc<App>>,
     Sender(peer): Sender,
-    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
+    mut request: Request,
 ) -> Result<Response, ApiError> {
-    let upgrade = upgrade.map_err(|rejection| refusal(&rejection))?;
-    let most = app.config.limits.max_frame_bytes.saturating_mul(READ_FACTOR);
-    let upgrade = transport::prepare(upgrade, most).protocols([SUBPROTOCOL]);
-    if upgrade.selected_protocol().is_none() {
-        return Err(ApiError::invalid(format!("the WebSocket needs the subprotocol {SUBPROTOCOL}")));
-    }
+    let handshake = Handshake::of(&mut request)?.with_protocol(&request, SUBPROTOCOL)?;
     if app.is_draining() {
         let message = "this server is going away: connect again".into();
         return Err(ApiError { status: StatusCode::SERVICE_UNAVAILABLE, code: "unavailable", message });
     }
     let entered = app.hub.seats().enter(peer).map_err(|crowded| too_many(crowded, &app.config.limits))?;
-    let opened = upgrade.on_upgrade(move |socket| {
-        // Both boxed, so that what the socket passes through does not keep room for it more than once.
-        let socket = Box::new(socket);
-        Box::pin(async move {
-            Session::new(app).run(socket).await;
-            drop(entered);
-        })
-    });
-    Ok(opened.into_response())
+    let most = app.config.limits.max_frame_bytes.saturating_mul(READ_FACTOR);
+    Ok(handshake.then(most, move |socket| async move {
+        Session::new(app).run(socket).await;
+        drop(entered);
+    }))
 }
 
 /// What who is not let in is told. A browser does not show it to its page, which tries again after a while all the same.
@@ -89,16 +82,4 @@ fn too_many(crowded: Crowded, limits: &Limits) -> ApiError {
         }
     };
     ApiError { status, code: "too_many_requests", message }
-}
-
-fn refusal(rejection: &WebSocketUpgradeRejection) -> ApiError {
-    let invalid = ApiError::invalid(rejection.to_string());
-    match rejection {
-        // The answer names the version that there is (RFC 6455, 4.2.2).
-        WebSocketUpgradeRejection::InvalidWebSocketVersionHeader(_)
-        | WebSocketUpgradeRejection::ConnectionNotUpgradable(_) => {
-            ApiError { status: StatusCode::UPGRADE_REQUIRED, ..invalid }
-        }
-        _ => invalid,
-    }
 }

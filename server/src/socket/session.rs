@@ -7,7 +7,6 @@ use ackwire::{
     deliver::{Connection, FeedFrame, Limits, Notice},
     wire::{CloseCode, ErrorCode, Publish, ServerFrame, encode_server},
 };
-use axum::extract::ws::{Message, WebSocket};
 use std::{
     collections::VecDeque,
     future::poll_fn,
@@ -16,6 +15,7 @@ use std::{
 };
 use tokio::{sync::watch, time};
 use tracing::Instrument;
+use tungstenite::Message;
 
 use super::{
     jobs::{self, Done, Jobs, SubscriptionId},
@@ -24,7 +24,7 @@ use super::{
     subscription::Subscription,
     subscriptions::Subscriptions,
     timer::Timer,
-    transport::{Received, farewell, poll_receive},
+    websocket::{Received, WebSocket, farewell},
 };
 use crate::{
     App,
@@ -180,7 +180,7 @@ impl Session {
         if self.outgoing.takes_answers()
             && self.jobs.takes_more()
             && self.publishes.len() < MAX_PUBLISHES
-            && let Poll::Ready(received) = poll_receive(socket, context)
+            && let Poll::Ready(received) = socket.poll_receive(context)
         {
             match received {
                 Received::Message(message) => self.handle_message(&message),
@@ -224,7 +224,9 @@ impl Session {
                 self.connection.handle_text(now, text);
             }
             Message::Binary(_) => self.connection.handle_binary(now),
-            Message::Ping(_) | Message::Pong(_) | Message::Close(_) => self.connection.handle_sign_of_life(now),
+            Message::Ping(_) | Message::Pong(_) | Message::Close(_) | Message::Frame(_) => {
+                self.connection.handle_sign_of_life(now)
+            }
         }
     }
 

@@ -54,6 +54,11 @@ impl Client {
         self.socket.send(Message::text(text)).await.unwrap();
     }
 
+    /// A ping of the WebSocket's own.
+    pub async fn send_socket_ping(&mut self, payload: &'static str) {
+        self.socket.send(Message::Ping(payload.into())).await.unwrap();
+    }
+
     pub async fn send_binary(&mut self, bytes: Vec<u8>) {
         self.socket.send(Message::binary(bytes)).await.unwrap();
     }
@@ -116,7 +121,8 @@ impl Client {
         matches!(timeout(PATIENCE, self.socket.next()).await.expect("an end"), None | Some(Err(_)))
     }
 
-    async fn message(&mut self) -> Option<Message> {
+    /// The next message, of whatever kind.
+    pub async fn message(&mut self) -> Option<Message> {
         let message = timeout(PATIENCE, self.socket.next()).await.expect("a message");
         message.map(|message| message.unwrap())
     }
