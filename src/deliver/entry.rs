@@ -3,7 +3,7 @@
 use serde::{Deserialize, de::IgnoredAny};
 use std::sync::OnceLock;
 
-use crate::wire::{Event, EventId, EventType, Meta, Priority, Seq, to_ascii_json, without_data};
+use crate::wire::{Event, EventId, EventType, Meta, Priority, Seq, plain, to_ascii_json, without_data};
 
 /// An event of the log in its wire form, made once and shared by every feed that sends it.
 #[derive(Clone, Debug)]
@@ -45,6 +45,25 @@ pub struct Head {
     _attempt: u32,
 }
 
+impl Head {
+    /// Of an event that has no field but those which every event has.
+    fn plain(json: &str) -> Option<Self> {
+        let event = plain(json)?;
+        Some(Self {
+            seq: Seq::new(event.seq).ok()?,
+            id: EventId::new(event.id).ok()?,
+            event_type: EventType::new(event.event_type).ok()?,
+            priority: Priority::default(),
+            meta: Meta::new(),
+            deadline_ms: None,
+            retries: None,
+            _time: event.time,
+            _data: IgnoredAny,
+            _attempt: 1,
+        })
+    }
+}
+
 impl Entry {
     /// Encodes the event. Its `attempt` is left out: it belongs to a delivery, not to the log.
     pub fn new(mut event: Event) -> Self {
@@ -58,6 +77,9 @@ impl Entry {
 
     /// From its wire form, as [`json`](Self::json) gave it to a log.
     pub fn from_json(json: &str) -> Result<Self, serde_json::Error> {
+        if let Some(head) = Head::plain(json) {
+            return Ok(Self { head, json: json.into(), event: OnceLock::new() });
+        }
         // As the log writes it the data can be left out before anything is parsed; anything else is parsed as a whole.
         let skimmed = without_data(json).and_then(|(before, after)| {
             let rest = [before, r#","data":null"#, after].concat();

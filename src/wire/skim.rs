@@ -17,6 +17,41 @@ pub(crate) fn without_data(json: &str) -> Option<(&str, &str)> {
     after.starts_with([',', '}']).then_some((before, after))
 }
 
+/// What is read of an event that has no field but those which every event has.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Plain<'a> {
+    pub seq: u64,
+    pub id: &'a str,
+    pub event_type: &'a str,
+    pub time: u64,
+}
+
+/// Reads such an event's JSON as the log writes it, without a parser: most events of a backlog are so. `None` if the JSON is of
+/// another form, or its data is not valid.
+pub(crate) fn plain(json: &str) -> Option<Plain<'_>> {
+    let past = |at: usize, word: &str| json[at..].starts_with(word).then_some(at + word.len());
+    let (seq, at) = integer(json, past(0, r#"{"seq":"#)?)?;
+    let (id, at) = bare(json, past(at, r#","id":""#)?)?;
+    let (event_type, at) = bare(json, past(at, r#","type":""#)?)?;
+    let (time, at) = integer(json, past(at, r#","time":"#)?)?;
+    let at = value(json.as_bytes(), past(at, r#","data":"#)?, 0)?;
+    (&json[at..] == "}").then_some(Plain { seq, id, event_type, time })
+}
+
+/// A whole number that begins there, and where it ends.
+fn integer(json: &str, at: usize) -> Option<(u64, usize)> {
+    let digits = json.as_bytes()[at..].iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let text = &json[at..at + digits];
+    (text == "0" || !text.starts_with('0')).then_some(text.parse().ok()?).map(|number| (number, at + digits))
+}
+
+/// A string without escapes whose text begins there, and where it ends.
+fn bare(json: &str, at: usize) -> Option<(&str, usize)> {
+    let text = &json[at..at + memchr2(b'"', b'\\', &json.as_bytes()[at..])?];
+    let end = at + text.len();
+    (json.as_bytes()[end] == b'"' && text.bytes().all(|byte| byte >= b' ')).then_some((text, end + 1))
+}
+
 /// Where the value that begins there ends.
 fn value(json: &[u8], at: usize, depth: usize) -> Option<usize> {
     match *json.get(at)? {
@@ -168,6 +203,43 @@ mod tests {
             // Space around a value belongs to nobody here.
             let is_bare = text.trim_matches([' ', '\n', '\t', '\r']) == text;
             prop_assert_eq!(is_taken, is_bare && serde_json::from_str::<IgnoredAny>(&text).is_ok());
+        }
+    }
+
+    #[test]
+    fn a_plain_event_is_read_as_the_log_writes_it_and_no_other() {
+        let json = r#"{"seq":7,"id":"a-1","type":"t.u","time":0,"data":{"a":["}",1]}}"#;
+        assert_eq!(plain(json), Some(Plain { seq: 7, id: "a-1", event_type: "t.u", time: 0 }));
+        for (part, instead) in [
+            ("{\"seq\"", " {\"seq\""),
+            ("7", "07"),
+            ("7", "-7"),
+            ("7", ""),
+            ("7", "18446744073709551616"),
+            (",\"id\"", ", \"id\""),
+            ("a-1", "a\\u002d1"),
+            ("a-1", "a\n1"),
+            ("\"}\"", "}"),
+            ("}}", "},\"retries\":1}"),
+            ("}}", "}"),
+            ("}}", "}} "),
+        ] {
+            assert_eq!(plain(&json.replacen(part, instead, 1)), None, "{instead} for {part}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_plain_event_is_what_a_parser_reads(parts in prop::array::uniform5(texts()), seq in any::<u64>()) {
+            let [id, event_type, time, data, end] = parts;
+            let seqs = [seq.to_string(), time.clone()];
+            for (seq, time, end) in seqs.iter().flat_map(|seq| [(seq, &time, "}"), (seq, seq, "}"), (seq, seq, &*end)]) {
+                let json = format!(r#"{{"seq":{seq},"id":"{id}","type":"{event_type}","time":{time},"data":{data}{end}"#);
+                let Some(Plain { seq, id, event_type, time }) = plain(&json) else { continue };
+                let parsed: serde_json::Value = serde_json::from_str(&json).unwrap();
+                let expected = serde_json::json!({ "seq": seq, "id": id, "type": event_type, "time": time, "data": parsed["data"] });
+                prop_assert_eq!(parsed, expected);
+            }
         }
     }
 
