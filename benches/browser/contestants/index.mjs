@@ -78,6 +78,8 @@ export const contestants = {
   "form-arrays": formed("arrays", "events as arrays"),
   "form-msgpack": formed("msgpack", "MessagePack in binary frames"),
   "form-deflate": formed("deflate", "permessage-deflate"),
+  "form-dashes": formed("dashes", "a dash in each text"),
+  "form-escaped": formed("escaped", "the same in ASCII"),
   "window-256": windowed(256),
   "window-4096": windowed(4096),
   mqtt: { title: "MQTT.js, QoS 1", resumes: true, folder: "mqtt", confirms: true },

@@ -7,7 +7,14 @@ const FORMS = {
   arrays: ({ events, ...frame }) =>
     JSON.stringify({ ...frame, events: events.map(({ seq, id, type, time, data }) => [seq, id, type, time, data]) }),
   msgpack: (frame) => encode(frame, { ignoreUndefined: true }),
+  dashes: (frame) => withDashes(frame),
+  escaped: (frame) =>
+    withDashes(frame).replace(/[^ -~]/g, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`),
 };
+
+/** With a dash as the first letter of every text, as language models like them: one is enough to make strings two bytes wide. */
+const withDashes = (frame) =>
+  JSON.stringify(frame, (name, value) => (name === "text" ? `\u2013${value.slice(1)}` : value));
 
 export const start = (config) => new BareServer(config).listen();
 
