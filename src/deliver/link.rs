@@ -21,9 +21,8 @@ const PROMPT: Duration = Duration::from_secs(1);
 #[derive(Clone, Debug)]
 pub(super) struct Link {
     pub window: Window,
-    /// How much of the window is used by now, in events, and how much at first [AW-SEND-3].
+    /// How much of the window is used by now, in events [AW-SEND-3].
     allowance: u32,
-    first_allowance: u32,
     /// Most events and bytes of a frame: as configured at first, then up to a quarter of the window that is used [AW-SEND-5].
     pub frame: (u32, u32),
     pub filter: Option<Filter>,
@@ -118,7 +117,6 @@ impl Link {
         let mut link = Self {
             window,
             allowance: 0,
-            first_allowance: config.first_allowance,
             frame: (0, 0),
             filter,
             replayed_upto: tail.head,
@@ -248,14 +246,15 @@ impl Link {
         let mut confirmed = self.outstanding.range(within).map(|(_, sent)| sent.sent_at);
         let Some(oldest) = confirmed.next() else { return };
         let allowance = if oldest + PROMPT < now {
-            self.first_allowance
+            config.first_allowance
         } else {
             let grown = self.allowance.saturating_add(1 + confirmed.count() as u32);
-            grown.min(self.window.events.max(self.first_allowance))
+            grown.min(self.window.events.max(config.first_allowance))
         };
         self.allow(allowance, config);
     }
 
+    /// From now on so much of the window is used, and frames are as large as that lets them be.
     fn allow(&mut self, allowance: u32, config: &Config) {
         self.allowance = allowance;
         let used = u64::from(self.window.events.min(allowance));

@@ -75,7 +75,7 @@ impl Outgoing {
                 let texts = self.queue.iter().map_while(as_text);
                 let taken = ready!(socket.poll_texts(texts, self.written, context))?;
                 self.took(taken);
-                socket.is_between(self.written == 0);
+                socket.set_between(self.written == 0);
             } else {
                 ready!(socket.poll_ready(context))?;
                 self.queue.pop_front().map_or(Ok(()), |message| socket.send(message))?;

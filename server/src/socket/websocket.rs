@@ -98,7 +98,7 @@ impl WebSocket {
     }
 
     /// Writes the first of these texts, without the first `written` bytes of their frames; how many bytes the system took.
-    /// Until [`is_between`](Self::is_between) is told that it took whole frames, nothing else is written.
+    /// Until [`set_between`](Self::set_between) is told that it took whole frames, nothing else is written.
     pub fn poll_texts<'a>(
         &mut self,
         texts: impl Iterator<Item = &'a str>,
@@ -133,7 +133,7 @@ impl WebSocket {
     }
 
     /// Whether all texts that were begun are written to their ends.
-    pub fn is_between(&mut self, is_between: bool) {
+    pub fn set_between(&mut self, is_between: bool) {
         self.inner.get_mut().set_open(is_between);
     }
 
