@@ -2,6 +2,7 @@
 // `confirms`: its server learns what was handled, or received. `resumes`: after a cut it gets what it has missed.
 // `takesMillion`: it has its turn with a million events as well, which takes the slow ones minutes.
 // `hasEngine`: its page compiles a program before it connects.
+// `hasStandIn`: its page can be measured without a server.
 // `isTrial`: it takes part only when it is asked for by name.
 
 const bare = (perFrame) => ({
@@ -30,11 +31,12 @@ const windowed = (events) => ({
 export const contestants = {
   "bare-1": bare(1),
   "bare-16": bare(16),
-  "bare-64": { ...bare(64), takesMillion: true },
+  "bare-64": { ...bare(64), takesMillion: true, hasStandIn: true },
   "bare-256": bare(256),
   "bare-acks": {
     title: "bare, 64 per frame, a Set of ids, an ack per 64",
     takesMillion: true,
+    hasStandIn: true,
     folder: "bare",
     config: { perFrame: 64, dedupe: true, ackEvery: 64 },
     confirms: true,
@@ -50,6 +52,7 @@ export const contestants = {
   "ackwire-memory": {
     title: "Ackwire, log in memory",
     hasEngine: true,
+    hasStandIn: true,
     resumes: true,
     takesMillion: true,
     folder: "ackwire",

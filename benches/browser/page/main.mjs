@@ -1,5 +1,5 @@
 // The page of every contestant: `contestant` is its `page.mjs`.
-import { connect } from "contestant";
+import * as contestant from "contestant";
 import { Stage } from "./stage.mjs";
 
-globalThis.bench = new Stage(connect);
+globalThis.bench = new Stage(contestant);

@@ -2,6 +2,7 @@ import { keepMemories, wasmBytes } from "../../../tests/browser/site/memories.js
 import { Ledger } from "./ledger.mjs";
 import { Smoothness } from "./smoothness.mjs";
 import { sent } from "./traffic.mjs";
+import { warm } from "./warm.mjs";
 
 keepMemories();
 
@@ -24,12 +25,12 @@ function firstMade(holder, name) {
 
 /** What the runner drives: connects, receives what a workload asks for, and says how it went. */
 export class Stage {
-  #connect;
+  #contestant;
   #client;
   #run;
 
-  constructor(connect) {
-    this.#connect = connect;
+  constructor(contestant) {
+    this.#contestant = contestant;
   }
 
   /** Keeps the main thread at it, so that the runner can tell this page's process from the others. */
@@ -41,7 +42,7 @@ export class Stage {
 
   /** Connects; receives nothing yet. */
   async open(address) {
-    this.#client = await this.#connect(address);
+    this.#client = await this.#contestant.connect(address);
   }
 
   /** How long it takes from the fetched WebAssembly until it is there, and until a client opens its socket; in milliseconds. */
@@ -50,9 +51,12 @@ export class Stage {
     const instantiated = firstMade(WebAssembly, "Instance");
     const opened = firstMade(globalThis, "WebSocket");
     const since = now();
-    this.#client = await this.#connect({ ...address, wasm });
+    this.#client = await this.#contestant.connect({ ...address, wasm });
     return { engineMs: (await instantiated) - since, socketMs: (await opened) - since };
   }
+
+  /** See `warm.mjs`. */
+  warm = ({ address, work }) => warm(this.#contestant, address, work);
 
   /**
    * Subscribes to streams, and expects `count` events of them together. `times` asks for the moment of each event, or of

@@ -51,9 +51,10 @@ function table(workload, rows) {
   const lines = [head, ["---", ...columns.map(() => "--:")]];
   for (const [name, { runs, median: middle }] of Object.entries(rows)) {
     const { title } = contestants[name];
-    const cells = columns.map(([column, { against }]) =>
-      against ? share(rows, name, column, against) : figure(middle?.[column]),
-    );
+    const cells = columns.map(([column, { against, above }]) => {
+      if (against) return share(rows, name, column, against);
+      return figure(above ? excess(rows, name, column, above) : middle?.[column]);
+    });
     const failed = runs.filter(({ error }) => error);
     const note = failed.length > 0 ? ` (${failed.length} of ${runs.length} runs failed)` : "";
     lines.push([title + note, ...cells]);
@@ -63,7 +64,16 @@ function table(workload, rows) {
 
 /** The median of the ratios to another contestant in the same run: a machine that drifts drifts for both. */
 function share(rows, name, column, against) {
-  const others = rows[against]?.runs;
-  const ratios = rows[name].runs.map((row, run) => row[column] / others?.[run]?.[column]).filter(Number.isFinite);
-  return ratios.length > 0 ? `${median(ratios).toFixed(2)} ×` : "–";
+  const middle = beside(rows, name, column, against, (value, other) => value / other);
+  return middle === undefined ? "–" : `${middle.toFixed(2)} ×`;
+}
+
+/** The median of what is more than another contestant's in the same run. */
+const excess = (rows, name, column, above) => beside(rows, name, column, above, (value, other) => value - other);
+
+function beside(rows, name, column, other, compare) {
+  const others = rows[other]?.runs;
+  return median(
+    rows[name].runs.map((row, run) => compare(row[column], others?.[run]?.[column])).filter(Number.isFinite),
+  );
 }

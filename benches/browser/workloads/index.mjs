@@ -4,6 +4,7 @@ import { live } from "./live.mjs";
 import { ready } from "./ready.mjs";
 import { responsive } from "./responsive.mjs";
 import { resume } from "./resume.mjs";
+import { warm } from "./warm.mjs";
 
 export const workloads = {
   small: backlog({ title: "a backlog of 100,000 events of 200 B", count: 100_000, bytes: 200, perFrame: [64, 256] }),
@@ -21,6 +22,7 @@ export const workloads = {
   "live-5000": live({ rate: 5000, bytes: 200 }),
   million: responsive({ count: 1_000_000, bytes: 200 }),
   ready: ready(),
+  warm: warm({ bytes: 200 }),
   "resume-100": resume({ missed: 100, bytes: 200 }),
   "resume-10000": resume({ missed: 10_000, bytes: 200 }),
   "resume-100000": resume({ missed: 100_000, bytes: 200 }),

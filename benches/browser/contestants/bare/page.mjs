@@ -52,3 +52,9 @@ function careful(socket, streams, ackEvery) {
     state.unacked = 0;
   };
 }
+
+/** For a page without a server. */
+export const server = {
+  hear: (text) => ({ subscribed: "subscribe" in JSON.parse(text) ? 1 : 0 }),
+  frame: (stream, after, events) => JSON.stringify({ stream, after, upto: events.at(-1).seq, events }),
+};
