@@ -65,6 +65,9 @@ export class Delivery implements Pumpable {
   readonly #handlers = new Map<string, readonly Handler[]>();
   /** By type: its handlers, then those of every type. */
   #matching = new Map<string, readonly Handler[]>();
+  /** The type that came last, and its handlers. */
+  #type: unknown;
+  #current: readonly Handler[] = [];
   #gates: readonly Gate[] = [];
   /** Events of one run that were handled at once and are not reported yet: (after, upto]; none while `upto` is -1. */
   readonly #handled = { after: -1, upto: -1 };
@@ -191,6 +194,8 @@ export class Delivery implements Pumpable {
   }
 
   #match(): void {
+    // Equal to no type, not even to one that is missing.
+    this.#type = Number.NaN;
     const any = this.#handlers.get("*") ?? [];
     this.#matching = new Map(this.#handlers);
     for (const [type, handlers] of this.#handlers) {
@@ -199,24 +204,22 @@ export class Delivery implements Pumpable {
   }
 
   #isOpen(): boolean {
-    if (this.#handlers.size === 0) return false;
-    for (const gate of this.#gates) {
-      if (!gate()) return false;
-    }
-    return true;
+    return this.#handlers.size > 0 && this.#gates.every((gate) => gate());
   }
 
   /** Calls every handler that matches. Returns nothing when all have returned, or what is to be waited for. */
   #call(event: DeliveredEvent): undefined | Failure | Promise<void> {
-    const handlers = this.#matching.get(event.type) ?? this.#matching.get("*");
-    if (!handlers) {
-      this.unhandled++;
-      return undefined;
+    const { type } = event;
+    // Looking up a text that came with a frame takes longer than comparing it, and events of a type come together.
+    if (type !== this.#type) {
+      this.#type = type;
+      this.#current = this.#matching.get(type) ?? this.#matching.get("*") ?? [];
     }
+    if (this.#current.length === 0) this.unhandled++;
     // Made when needed: this runs for every event.
     let failure: Failure | undefined;
     let pending: PromiseLike<unknown>[] | undefined;
-    for (const handler of handlers) {
+    for (const handler of this.#current) {
       try {
         const result = handler(event);
         if (isThenable(result)) {
@@ -258,7 +261,7 @@ class Failure {
 }
 
 function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return typeof value === "object" && value !== null && typeof (value as { then?: unknown }).then === "function";
+  return typeof (value as { then?: unknown } | null | undefined)?.then === "function";
 }
 
 /** Waits for all, then fails with the first failure if there was one. */

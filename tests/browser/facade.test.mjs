@@ -172,6 +172,30 @@ test("events wait for the first handler; then one that no handler matches is con
   );
 });
 
+test("a handler that comes or goes while events of its type are handed over counts from the next one on", async (t) => {
+  const { page } = await begin(t, { count: 4 });
+  const seen = await page.run(
+    () =>
+      new Promise((resolve) => {
+        const seen = [];
+        const run = fixture.client.subscribe("s");
+        const leave = run.handle("t", ({ data }) => {
+          seen.push(["first", data]);
+          if (data === 2) run.handle("t", ({ data }) => seen.push(["second", data]));
+          if (data === 3) leave();
+        });
+        run.handle("*", ({ data }) => data === 4 && resolve(seen));
+      }),
+  );
+  assert.deepEqual(seen, [
+    ["first", 1],
+    ["first", 2],
+    ["first", 3],
+    ["second", 3],
+    ["second", 4],
+  ]);
+});
+
 test("a handler may unsubscribe itself: what was handled before is confirmed, the rest comes to its successor", async (t) => {
   const { page, untilState } = await begin(t, { count: 5 });
   await page.run(
