@@ -1,9 +1,8 @@
 //! An event as the sending side holds it.
 
-use serde::{Deserialize, de::IgnoredAny};
 use std::sync::OnceLock;
 
-use crate::wire::{Event, EventId, EventType, Meta, Priority, Seq, plain, to_ascii_json, without_data};
+use crate::wire::{Event, EventId, EventType, Meta, Options, Priority, Seq, Skimmed, skim, to_ascii_json};
 
 /// An event of the log in its wire form, made once and shared by every feed that sends it.
 #[derive(Clone, Debug)]
@@ -15,52 +14,38 @@ pub struct Entry {
 }
 
 /// What is read of an event to send it: all but its data, which may be long and is nobody's concern on the way.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug)]
 pub struct Head {
     /// Its place in the stream.
     pub seq: Seq,
     /// The producer's name for it.
     pub id: EventId,
     /// What kind of event it is.
-    #[serde(rename = "type")]
     pub event_type: EventType,
     /// How soon a confirmation is wanted.
-    #[serde(default)]
     pub priority: Priority,
     /// Strings that travel with it.
-    #[serde(default)]
     pub meta: Meta,
     /// As in [`Event::deadline_ms`].
-    #[serde(default)]
     pub deadline_ms: Option<u32>,
     /// As in [`Event::retries`].
-    #[serde(default)]
     pub retries: Option<u32>,
-    /// What else an event has is checked to be there, so that the rest can be read when it is asked for.
-    #[serde(rename = "time")]
-    _time: u64,
-    #[serde(rename = "data")]
-    _data: IgnoredAny,
-    #[serde(rename = "attempt", default)]
-    _attempt: u32,
 }
 
 impl Head {
-    /// Of an event that has no field but those which every event has.
-    fn plain(json: &str) -> Option<Self> {
-        let event = plain(json)?;
-        Some(Self {
-            seq: Seq::new(event.seq).ok()?,
-            id: EventId::new(event.id).ok()?,
-            event_type: EventType::new(event.event_type).ok()?,
-            priority: Priority::default(),
-            meta: Meta::new(),
-            deadline_ms: None,
-            retries: None,
-            _time: event.time,
-            _data: IgnoredAny,
-            _attempt: 1,
-        })
+    /// Without a parser for its data.
+    fn skim(json: &str) -> Option<Self> {
+        let Skimmed { seq, id, event_type, time: _, options } = skim(json)?;
+        let Options { priority, meta, deadline_ms, retries } = options;
+        let (id, event_type) = (EventId::new(id).ok()?, EventType::new(event_type).ok()?);
+        Some(Self { seq: Seq::new(seq).ok()?, id, event_type, priority, meta, deadline_ms, retries })
+    }
+}
+
+impl From<&Event> for Head {
+    fn from(event: &Event) -> Self {
+        let Event { seq, id, event_type, priority, meta, deadline_ms, retries, .. } = event.clone();
+        Self { seq, id, event_type, priority, meta, deadline_ms, retries }
     }
 }
 
@@ -69,24 +54,19 @@ impl Entry {
     pub fn new(mut event: Event) -> Self {
         event.attempt = 1;
         let json = serde_json::to_string(&event).expect("an event has string keys only");
-        let Event { seq, id, event_type, priority, meta, deadline_ms, retries, time, attempt, data: _ } = event;
-        let (_time, _data, _attempt) = (time, IgnoredAny, attempt);
-        let head = Head { seq, id, event_type, priority, meta, deadline_ms, retries, _time, _data, _attempt };
+        let Event { seq, id, event_type, priority, meta, deadline_ms, retries, .. } = event;
+        let head = Head { seq, id, event_type, priority, meta, deadline_ms, retries };
         Self { head, json: to_ascii_json(&json).into(), event: OnceLock::new() }
     }
 
     /// From its wire form, as [`json`](Self::json) gave it to a log.
     pub fn from_json(json: &str) -> Result<Self, serde_json::Error> {
-        if let Some(head) = Head::plain(json) {
+        if let Some(head) = Head::skim(json) {
             return Ok(Self { head, json: json.into(), event: OnceLock::new() });
         }
-        // As the log writes it the data can be left out before anything is parsed; anything else is parsed as a whole.
-        let skimmed = without_data(json).and_then(|(before, after)| {
-            let rest = [before, r#","data":null"#, after].concat();
-            serde_json::from_str(&rest).ok()
-        });
-        let head = skimmed.map_or_else(|| serde_json::from_str(json), Ok)?;
-        Ok(Self { head, json: json.into(), event: OnceLock::new() })
+        // Of another form than the log's: read as a whole.
+        let event = Box::new(serde_json::from_str::<Event>(json)?);
+        Ok(Self { head: Head::from(&*event), json: json.into(), event: OnceLock::from(event) })
     }
 
     /// What is read of it to send it.

@@ -37,7 +37,7 @@ pub use ids::{
 pub use seq::{InvalidSeq, Position, Seq, SeqRange};
 pub use server::{ErrorCode, LostRange, LostReason, ServerFrame, ServerInfo, Subscribed, Welcome};
 #[cfg(not(target_arch = "wasm32"))]
-pub(crate) use skim::{plain, without_data};
+pub(crate) use skim::{Options, Skimmed, skim};
 pub(crate) use text::bounded_error;
 pub use text::{MAX_ERROR_BYTES, Text, truncate};
 #[cfg(not(target_arch = "wasm32"))]

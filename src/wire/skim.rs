@@ -2,40 +2,47 @@
 //! needs on their way from the log to the socket, and a parser looks at each of them.
 
 use memchr::memchr2;
+use serde::Deserialize;
+
+use super::{Meta, Priority};
 
 /// Deeper values are left to a parser that needs no stack for them.
 const MAX_DEPTH: usize = 64;
 
-/// Takes the field `data` out of an event's JSON as the log writes it, whose fields before it are numbers and strings: what
-/// comes before the field, and what comes after it. `None` if the JSON is of another form, or its data is not valid.
-pub(crate) fn without_data(json: &str) -> Option<(&str, &str)> {
-    const FIELD: &str = r#","data":"#;
-    // In a string each quote would have a backslash before it.
-    let before = json.find(FIELD)?;
-    let upto = value(json.as_bytes(), before + FIELD.len(), 0)?;
-    let (before, after) = (&json[..before], &json[upto..]);
-    after.starts_with([',', '}']).then_some((before, after))
-}
-
-/// What is read of an event that has no field but those which every event has.
+/// What is read of an event: all but its data.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Plain<'a> {
+pub(crate) struct Skimmed<'a> {
     pub seq: u64,
     pub id: &'a str,
     pub event_type: &'a str,
     pub time: u64,
+    pub options: Options,
 }
 
-/// Reads such an event's JSON as the log writes it, without a parser: most events of a backlog are so. `None` if the JSON is of
-/// another form, or its data is not valid.
-pub(crate) fn plain(json: &str) -> Option<Plain<'_>> {
+/// The fields of an event that it may lack, but for `attempt`, which is not in the log.
+#[derive(Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Options {
+    pub priority: Priority,
+    pub meta: Meta,
+    pub deadline_ms: Option<u32>,
+    pub retries: Option<u32>,
+}
+
+/// Reads an event's JSON as the log writes it: the fields that every event has come first, in this order, and its data after
+/// them. `None` if the JSON is of another form, or not valid.
+pub(crate) fn skim(json: &str) -> Option<Skimmed<'_>> {
     let past = |at: usize, word: &str| json[at..].starts_with(word).then_some(at + word.len());
     let (seq, at) = integer(json, past(0, r#"{"seq":"#)?)?;
     let (id, at) = bare(json, past(at, r#","id":""#)?)?;
     let (event_type, at) = bare(json, past(at, r#","type":""#)?)?;
     let (time, at) = integer(json, past(at, r#","time":"#)?)?;
     let at = value(json.as_bytes(), past(at, r#","data":"#)?, 0)?;
-    (&json[at..] == "}").then_some(Plain { seq, id, event_type, time })
+    let options = match &json[at..] {
+        "}" => Options::default(),
+        more => serde_json::from_str(&["{", more.strip_prefix(',')?].concat()).ok()?,
+    };
+    Some(Skimmed { seq, id, event_type, time, options })
 }
 
 /// A whole number that begins there, and where it ends.
@@ -133,26 +140,25 @@ mod tests {
     use super::*;
     use proptest::prelude::{Strategy, any, prop, prop_assert_eq, prop_oneof, proptest};
     use serde::de::IgnoredAny;
+    use serde_json::value::RawValue;
+    use std::collections::BTreeMap;
 
     #[test]
-    fn what_is_beside_the_data_is_found_wherever_the_data_ends() {
-        let split = |data: &str, rest: &str| {
-            let json = format!(r#"{{"seq":1,"id":"a\",\"data\":1","type":"t","time":2,"data":{data}{rest}}}"#);
-            without_data(&json).map(|(before, after)| (before.len(), after.to_owned()))
+    fn data_of_any_form_is_read_past_to_what_follows_it() {
+        let skimmed = |data: &str, rest: &str| {
+            let json = format!(r#"{{"seq":1,"id":"a","type":"t","time":2,"data":{data}{rest}}}"#);
+            skim(&json).map(|event| event.options)
         };
-        let before = r#"{"seq":1,"id":"a\",\"data\":1","type":"t","time":2"#.len();
+        let meta = Options { meta: [("data".to_owned(), "1".to_owned())].into(), ..Options::default() };
         let simple = ["1", "-0.5e+7", "null", "true", "false", r#""}\"]""#, r#""\u12aF\u0000""#];
-        let nested = [r#"{"a":[{},[],"\\"],"b":{"data":"}"}}"#, r#"[ 1 , { "a" : 2 } ]"#, " [ 1 , 2 ]"];
+        let nested = [r#"{"a":[{},[],"\\"],"b":{"data":"}"}}"#, r#"[ 1 , { "a" : 2 } ]"#];
         for data in simple.into_iter().chain(nested) {
-            let expected = |rest: &str| (!data.starts_with(' ')).then(|| (before, format!("{rest}}}")));
-            for rest in ["", r#","meta":{"data":"1"}"#] {
-                assert_eq!(split(data, rest), expected(rest), "{data}");
-            }
+            assert_eq!(skimmed(data, ""), Some(Options::default()), "{data}");
+            assert_eq!(skimmed(data, r#","meta":{"data":"1"}"#).as_ref(), Some(&meta), "{data}");
         }
-        for data in
-            ["", "01", "1.", "-", "tru", "nul", "[1,]", "{,}", r#"{"a"}"#, "\"\n\"", r#""\x""#, r#""\u00g0""#, "1 2"]
-        {
-            assert_eq!(split(data, ""), None, "{data}");
+        let broken = ["", "01", "1.", "-", "tru", "nul", "[1,]", "{,}", r#"{"a"}"#, "\"\n\"", r#""\x""#, r#""\u00g0""#];
+        for data in broken.into_iter().chain([" 1", "1 2", " [ 1 , 2 ]"]) {
+            assert_eq!(skimmed(data, ""), None, "{data}");
         }
     }
 
@@ -207,9 +213,10 @@ mod tests {
     }
 
     #[test]
-    fn a_plain_event_is_read_as_the_log_writes_it_and_no_other() {
-        let json = r#"{"seq":7,"id":"a-1","type":"t.u","time":0,"data":{"a":["}",1]}}"#;
-        assert_eq!(plain(json), Some(Plain { seq: 7, id: "a-1", event_type: "t.u", time: 0 }));
+    fn an_event_is_read_as_the_log_writes_it_and_in_no_other_form() {
+        let json = r#"{"seq":7,"id":"a-1","type":"t.u","time":0,"data":{"a":["}",1]},"priority":"high","retries":3}"#;
+        let options = Options { priority: Priority::High, retries: Some(3), ..Options::default() };
+        assert_eq!(skim(json), Some(Skimmed { seq: 7, id: "a-1", event_type: "t.u", time: 0, options }));
         for (part, instead) in [
             ("{\"seq\"", " {\"seq\""),
             ("7", "07"),
@@ -220,25 +227,36 @@ mod tests {
             ("a-1", "a\\u002d1"),
             ("a-1", "a\n1"),
             ("\"}\"", "}"),
-            ("}}", "},\"retries\":1}"),
-            ("}}", "}"),
-            ("}}", "}} "),
+            (",\"priority\"", ",,\"priority\""),
+            (",\"priority\"", "\"priority\""),
+            ("high", "highest"),
+            ("retries", "seq"),
+            ("retries", "priority"),
+            ("3}", "3"),
+            ("3}", "3}}"),
         ] {
-            assert_eq!(plain(&json.replacen(part, instead, 1)), None, "{instead} for {part}");
+            assert_eq!(skim(&json.replacen(part, instead, 1)), None, "{instead} for {part}");
         }
     }
 
     proptest! {
         #[test]
-        fn a_plain_event_is_what_a_parser_reads(parts in prop::array::uniform5(texts()), seq in any::<u64>()) {
+        fn an_event_is_what_a_parser_reads(parts in prop::array::uniform5(texts()), seq in any::<u64>(), option in 0..4usize) {
             let [id, event_type, time, data, end] = parts;
             let seqs = [seq.to_string(), time.clone()];
-            for (seq, time, end) in seqs.iter().flat_map(|seq| [(seq, &time, "}"), (seq, seq, "}"), (seq, seq, &*end)]) {
+            let option = ["", r#","priority":"low""#, r#","meta":{"a":"\n"}"#, r#","deadline_ms":5,"retries":0"#][option];
+            let ends = [format!("{option}}}"), end];
+            for (seq, time, end) in seqs.iter().flat_map(|seq| [(seq, &time, &ends[0]), (seq, seq, &ends[0]), (seq, seq, &ends[1])]) {
                 let json = format!(r#"{{"seq":{seq},"id":"{id}","type":"{event_type}","time":{time},"data":{data}{end}"#);
-                let Some(Plain { seq, id, event_type, time }) = plain(&json) else { continue };
-                let parsed: serde_json::Value = serde_json::from_str(&json).unwrap();
-                let expected = serde_json::json!({ "seq": seq, "id": id, "type": event_type, "time": time, "data": parsed["data"] });
-                prop_assert_eq!(parsed, expected);
+                let Some(Skimmed { seq, id, event_type, time, options }) = skim(&json) else { continue };
+                let mut fields: BTreeMap<String, Box<RawValue>> = serde_json::from_str(&json).unwrap();
+                let mut take = |name| fields.remove(name).unwrap();
+                let numbers = ["seq", "time"].map(|name| take(name).get().parse().unwrap());
+                let texts = ["id", "type"].map(|name| serde_json::from_str::<String>(take(name).get()).unwrap());
+                take("data");
+                prop_assert_eq!((numbers, texts), ([seq, time], [id, event_type].map(str::to_owned)));
+                let rest = serde_json::to_string(&fields).unwrap();
+                prop_assert_eq!(serde_json::from_str::<Options>(&rest).unwrap(), options);
             }
         }
     }
