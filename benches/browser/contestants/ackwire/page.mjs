@@ -26,6 +26,7 @@ const SUBSCRIBED = { type: "subscribed", epoch: "stand-in", after: 0, head: 0, o
 export const server = {
   hear(text) {
     if (text.startsWith('{"type":"hello"')) return { answers: [JSON.stringify(WELCOME)] };
+    if (text.startsWith('{"type":"ping"')) return { answers: ['{"type":"pong"}'] };
     if (!text.startsWith('{"type":"subscribe"')) return {};
     const { stream } = JSON.parse(text);
     return { answers: [JSON.stringify({ ...SUBSCRIBED, stream })], subscribed: 1 };
