@@ -5,7 +5,7 @@ use ackwire::deliver::{
     Config, Entry, MAX_ERRORS, MAX_EXCEPTIONS, MAX_RECENT, MAX_REOPENED, MAX_RESENDS, MAX_SAID_AGAIN, MAX_SETTLED,
     State,
 };
-use ackwire::wire::{From, Nack, Resend, Window};
+use ackwire::wire::{Event, From, Nack, Priority, Resend, Window};
 
 #[test]
 fn acks_full_of_holes_do_not_pile_up() {
@@ -202,4 +202,18 @@ fn an_entry_is_read_as_it_was_written() {
         Entry::from_json(&json.to_string()).is_err()
     };
     assert_eq!(["seq", "id", "type", "time", "data"].map(without), [true; 5]);
+}
+
+#[test]
+fn an_entry_with_everything_is_read_as_the_log_writes_it_and_in_any_other_form() {
+    let meta = [("run_id".to_owned(), "r".to_owned())].into();
+    let everything = Event { priority: Priority::High, meta, deadline_ms: Some(5), retries: Some(0), ..event(7) };
+    let written = Entry::new(everything);
+    let rearranged = serde_json::from_str::<serde_json::Value>(written.json()).unwrap().to_string();
+    assert_ne!(rearranged, written.json());
+    for json in [written.json(), &rearranged] {
+        let read = Entry::from_json(json).unwrap();
+        assert_eq!((read.json(), read.event()), (json, written.event()));
+        assert_eq!(format!("{:?}", read.head()), format!("{:?}", written.head()));
+    }
 }
