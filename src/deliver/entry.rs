@@ -42,9 +42,9 @@ impl Head {
     }
 }
 
-impl From<&Event> for Head {
-    fn from(event: &Event) -> Self {
-        let Event { seq, id, event_type, priority, meta, deadline_ms, retries, .. } = event.clone();
+impl From<Event> for Head {
+    fn from(event: Event) -> Self {
+        let Event { seq, id, event_type, priority, meta, deadline_ms, retries, .. } = event;
         Self { seq, id, event_type, priority, meta, deadline_ms, retries }
     }
 }
@@ -54,9 +54,7 @@ impl Entry {
     pub fn new(mut event: Event) -> Self {
         event.attempt = 1;
         let json = serde_json::to_string(&event).expect("an event has string keys only");
-        let Event { seq, id, event_type, priority, meta, deadline_ms, retries, .. } = event;
-        let head = Head { seq, id, event_type, priority, meta, deadline_ms, retries };
-        Self { head, json: to_ascii_json(&json).into(), event: OnceLock::new() }
+        Self { head: Head::from(event), json: to_ascii_json(&json).into(), event: OnceLock::new() }
     }
 
     /// From its wire form, as [`json`](Self::json) gave it to a log.
@@ -66,7 +64,7 @@ impl Entry {
         }
         // Of another form than the log's: read as a whole.
         let event = Box::new(serde_json::from_str::<Event>(json)?);
-        Ok(Self { head: Head::from(&*event), json: json.into(), event: OnceLock::from(event) })
+        Ok(Self { head: Head::from((*event).clone()), json: json.into(), event: OnceLock::from(event) })
     }
 
     /// What is read of it to send it.

@@ -1,6 +1,6 @@
 // What a page's own code takes for an event: without a network, without the browser's part of a socket, and once V8 has
 // compiled it. A stand-in for the socket hands over frames that were made before, in bursts.
-import { makeEvent } from "../lib/events.mjs";
+import { placedEvent } from "../lib/events.mjs";
 import { Ledger } from "./ledger.mjs";
 
 /**
@@ -22,7 +22,7 @@ export async function warm({ connect, server }, address, { streams, perFrame, fr
       const index = made++ % streams.length;
       const after = positions[index];
       positions[index] += perFrame;
-      const events = Array.from({ length: perFrame }, (_, n) => placed(after + n + 1, bytes));
+      const events = Array.from({ length: perFrame }, (_, n) => placedEvent(after + n + 1, bytes));
       return new MessageEvent("message", { data: server.frame(streams[index], after, events) });
     });
     const since = performance.now();
@@ -34,8 +34,6 @@ export async function warm({ connect, server }, address, { streams, perFrame, fr
   if (wrong) throw new Error(wrong);
   return took;
 }
-
-const placed = (seq, bytes) => ({ seq, ...makeEvent(seq, bytes) });
 
 /** Puts the stand-in where the browser's socket is. Returns a list of those that are opened. */
 function standIn(server) {
