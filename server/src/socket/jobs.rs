@@ -1,20 +1,23 @@
 //! What a connection waits for from the log, all at the same time.
+//!
+//! Each job is a task of its own: it goes on while the connection waits for something else. A job may have what others
+//! wait for, the connection itself as well: a turn at the log, say. If only the connection carried it on, then nobody
+//! would while the connection waits for that turn.
 
 use ackwire::{
     deliver::{Page, ReadRequest},
     wire::{Publish, Seq, SeqRange, StreamName},
 };
-use futures_util::{
-    StreamExt,
-    future::{BoxFuture, FutureExt},
-    stream::FuturesUnordered,
-};
 use std::{
     future::pending,
+    panic::resume_unwind,
     sync::Arc,
     task::{Context, Poll, ready},
 };
-use tokio::time::{Duration, sleep};
+use tokio::{
+    task::JoinSet,
+    time::{Duration, sleep},
+};
 
 use crate::{
     clock,
@@ -45,10 +48,10 @@ pub(super) enum Done {
     Retried { subscription: SubscriptionId, seq: Seq, attempt: u32, outcome: Result<(), String> },
 }
 
-/// The jobs under way.
+/// The jobs under way; dropping it breaks them off. They are begun inside a tokio runtime.
 pub(super) struct Jobs {
     log: Arc<dyn Log>,
-    running: FuturesUnordered<BoxFuture<'static, Done>>,
+    running: JoinSet<Done>,
     /// Most of them, before the client has to wait.
     most: usize,
     retries: usize,
@@ -57,7 +60,7 @@ pub(super) struct Jobs {
 impl Jobs {
     pub fn new(log: Arc<dyn Log>, max_subscriptions: usize) -> Self {
         let most = max_subscriptions.saturating_mul(JOBS_PER_SUBSCRIPTION).saturating_add(MAX_ASKED_RETRIES);
-        Self { log, running: FuturesUnordered::new(), most, retries: 0 }
+        Self { log, running: JoinSet::new(), most, retries: 0 }
     }
 
     /// Whether the client may cause more of them.
@@ -72,7 +75,9 @@ impl Jobs {
 
     /// The next one that is done; never, if none is under way.
     pub fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Done> {
-        let Some(done) = ready!(self.running.poll_next_unpin(context)) else { return Poll::Pending };
+        let Some(done) = ready!(self.running.poll_join_next(context)) else { return Poll::Pending };
+        // Nothing else fails it: none is broken off while this is there.
+        let done = done.unwrap_or_else(|error| resume_unwind(error.into_panic()));
         if let Done::Retried { .. } = done {
             self.retries -= 1;
         }
@@ -94,21 +99,21 @@ impl Jobs {
             let outcome = outcome.await;
             Done::Retried { subscription, seq, attempt, outcome }
         };
-        self.running.push(asked.boxed());
+        self.running.spawn(asked);
     }
 
     /// Reads a page.
-    pub fn read(&self, subscription: SubscriptionId, request: ReadRequest) {
+    pub fn read(&mut self, subscription: SubscriptionId, request: ReadRequest) {
         let log = self.log.clone();
         let read = async move {
             let page = log.read(&subscription.stream, request.range, limit(&request)).await.map(page);
             Done::Read { subscription, id: request.id, page }
         };
-        self.running.push(read.boxed());
+        self.running.spawn(read);
     }
 
     /// Saves what became of the events, however often it takes: the feed says nothing until then.
-    pub fn save(&self, subscription: SubscriptionId, slot: Arc<Slot>, id: u64) {
+    pub fn save(&mut self, subscription: SubscriptionId, slot: Arc<Slot>, id: u64) {
         let save = async move {
             loop {
                 match slot.save().await {
@@ -123,11 +128,11 @@ impl Jobs {
                 }
             }
         };
-        self.running.push(save.boxed());
+        self.running.spawn(save);
     }
 
     /// Appends an event.
-    pub fn append(&self, publish: Publish) {
+    pub fn append(&mut self, publish: Publish) {
         let log = self.log.clone();
         let append = async move {
             let event = NewEvent {
@@ -146,7 +151,7 @@ impl Jobs {
             });
             Done::Appended { publish, placed }
         };
-        self.running.push(append.boxed());
+        self.running.spawn(append);
     }
 }
 
@@ -165,6 +170,22 @@ pub(super) fn page(page: log::Page) -> Page {
 mod tests {
     use super::*;
     use crate::log::{MemoryLog, Retention};
+    use tokio::{task::yield_now, time::timeout};
+
+    #[tokio::test]
+    async fn a_job_goes_on_while_its_connection_waits_for_something_else() {
+        let (log, stream) = (Arc::new(MemoryLog::new(Retention::default())), "run:1".parse::<StreamName>().unwrap());
+        let mut jobs = Jobs::new(log.clone(), 2);
+        let (id, event_type, data) = ("a".parse().unwrap(), "note".parse().unwrap(), Default::default());
+        jobs.append(Publish { stream: stream.clone(), id, event_type, data, meta: Default::default() });
+        let appended = async {
+            while log.tail(&stream).await.unwrap().head == Seq::ZERO {
+                yield_now().await;
+            }
+        };
+        let appended = timeout(Duration::from_secs(30), appended).await;
+        assert!(appended.is_ok(), "nobody looks at the job, and so it does nothing");
+    }
 
     #[tokio::test]
     async fn while_too_many_are_under_way_the_client_has_to_wait() {

@@ -1,8 +1,12 @@
 //! The connections to Redis: made when they are needed, given up when they fail, made anew.
 //!
+//! They are made by a task of its own, and whoever needs them meanwhile waits for the same ones. Nobody holds a lock over
+//! an await: who asked first may be dropped, or not be carried on for as long as it waits for others who need them too.
+//!
 //! One carries what is written and one what is read, so that reads do not wait behind a WAIT. Every task shares them:
 //! what is sent at the same time travels together.
 
+use futures_util::future::{BoxFuture, FutureExt, Shared};
 use redis::{
     AsyncConnectionConfig, Client, Cmd, Pipeline, ProtocolVersion, PushInfo, RedisError, RedisFuture, RedisResult,
     TlsMode, Value,
@@ -12,8 +16,11 @@ use redis::{
     cluster_routing::{MultipleNodeRoutingInfo, Route, RoutingInfo, SingleNodeRoutingInfo, SlotAddr},
     sentinel::{SentinelClientBuilder, SentinelServerType},
 };
-use std::{sync::Arc, time::Duration};
-use tokio::sync::{Mutex, broadcast};
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+use tokio::sync::broadcast;
 
 use super::{
     RedisUrl,
@@ -52,21 +59,26 @@ pub(super) struct Lines {
 /// The way to Redis.
 pub(super) struct Link {
     url: RedisUrl,
-    state: Mutex<State>,
+    state: Arc<Mutex<State>>,
 }
 
+#[derive(Default)]
 struct State {
     made: u64,
     lines: Option<Lines>,
+    /// What those wait for who need them while there are none.
+    making: Option<Making>,
     /// Why there are none, and until when that holds.
     failure: Option<(Instant, LogError)>,
     /// What was found before, so that it is told once.
     survey: Option<Arc<Survey>>,
 }
 
+type Making = Shared<BoxFuture<'static, Result<Lines, LogError>>>;
+
 impl Link {
     pub(super) fn new(url: RedisUrl) -> Self {
-        Self { url, state: Mutex::new(State { made: 0, lines: None, failure: None, survey: None }) }
+        Self { url, state: Arc::default() }
     }
 
     pub(super) fn url(&self) -> &RedisUrl {
@@ -75,47 +87,71 @@ impl Link {
 
     /// The connections; made, if there are none.
     pub(super) async fn lines(&self) -> Result<Lines, LogError> {
-        let mut state = self.state.lock().await;
-        if let Some(lines) = &state.lines {
-            return Ok(lines.clone());
-        }
-        if let Some((until, error)) = &state.failure
-            && clock::now() < *until
-        {
-            return Err(error.clone());
-        }
-        match self.make(state.made).await {
-            Ok(lines) => {
-                if state.survey.as_ref() != Some(&lines.survey) {
-                    lines.survey.tell(&self.url);
-                    state.survey = Some(lines.survey.clone());
-                }
-                (state.made, state.failure) = (state.made + 1, None);
-                Ok(state.lines.insert(lines).clone())
+        let making = {
+            let mut state = lock(&self.state);
+            if let Some(lines) = &state.lines {
+                return Ok(lines.clone());
             }
-            Err(error) => {
-                let error = explain(&error, &self.url);
-                let until = clock::now() + ackwire::base::Duration::from_millis(LEFT_ALONE_MS);
-                state.failure = Some((until, error.clone()));
-                Err(error)
+            if let Some((until, error)) = &state.failure
+                && clock::now() < *until
+            {
+                return Err(error.clone());
             }
-        }
+            let number = state.made;
+            state.making.get_or_insert_with(|| self.begin(number)).clone()
+        };
+        making.await
     }
 
     /// In words, what failed; its connections are given up if they are of no more use.
-    pub(super) async fn failed(&self, lines: &Lines, error: &RedisError) -> LogError {
+    pub(super) fn failed(&self, lines: &Lines, error: &RedisError) -> LogError {
         if ends_connection(error) {
-            let mut state = self.state.lock().await;
-            state.lines.take_if(|current| current.number == lines.number);
+            lock(&self.state).lines.take_if(|current| current.number == lines.number);
         }
         explain(error, &self.url)
     }
 
-    async fn make(&self, number: u64) -> RedisResult<Lines> {
-        let (reads, writes) = tokio::try_join!(Line::open(&self.url, None), Line::open(&self.url, None))?;
-        let survey = Arc::new(Survey::of(&mut reads.clone()).await?);
-        Ok(Lines { number, reads, writes, survey })
+    fn begin(&self, number: u64) -> Making {
+        let (url, state) = (self.url.clone(), self.state.clone());
+        let task = tokio::spawn(async move { make(&url, number).await.map_err(|error| explain(&error, &url)) });
+        let url = self.url.clone();
+        let making = async move {
+            let made = task.await.unwrap_or_else(|error| Err(LogError::broken(format!("no connection: {error}"))));
+            lock(&state).settle(&made, &url);
+            made
+        };
+        making.boxed().shared()
     }
+}
+
+impl State {
+    fn settle(&mut self, made: &Result<Lines, LogError>, url: &RedisUrl) {
+        self.making = None;
+        match made {
+            Ok(lines) => {
+                if self.survey.as_ref() != Some(&lines.survey) {
+                    lines.survey.tell(url);
+                    self.survey = Some(lines.survey.clone());
+                }
+                (self.made, self.failure, self.lines) = (self.made + 1, None, Some(lines.clone()));
+            }
+            Err(error) => {
+                let until = clock::now() + ackwire::base::Duration::from_millis(LEFT_ALONE_MS);
+                self.failure = Some((until, error.clone()));
+            }
+        }
+    }
+}
+
+async fn make(url: &RedisUrl, number: u64) -> RedisResult<Lines> {
+    let (reads, writes) = tokio::try_join!(Line::open(url, None), Line::open(url, None))?;
+    let survey = Arc::new(Survey::of(&mut reads.clone()).await?);
+    Ok(Lines { number, reads, writes, survey })
+}
+
+fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
+    // No code that holds it can leave it half-changed.
+    state.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Line {
@@ -217,5 +253,27 @@ impl ConnectionLike for Line {
             Self::Node(node) => node.get_db(),
             Self::Cluster(cluster) => cluster.get_db(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::TcpListener;
+
+    /// An address of this machine where nobody listens.
+    fn nobody() -> RedisUrl {
+        let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        format!("redis://{address}").parse().unwrap()
+    }
+
+    #[tokio::test]
+    async fn who_asks_for_a_connection_and_is_not_carried_on_holds_up_nobody() {
+        let link = Link::new(nobody());
+        let mut first = Box::pin(link.lines());
+        assert!(first.as_mut().now_or_never().is_none());
+        let second = tokio::time::timeout(Duration::from_secs(30), link.lines()).await;
+        assert!(matches!(second, Ok(Err(LogError::Unavailable { .. }))), "{:?}", second.map(drop));
+        assert!(first.await.is_err());
     }
 }

@@ -226,7 +226,7 @@ impl Log for RedisLog {
         let mut note = cmd("SET");
         note.arg(Partition(0).prefix() + "checked-at").arg(clock::unix_ms());
         let written: RedisResult<Value> = note.query_async(&mut lines.writes.clone()).await;
-        self.shared.sorted(&lines, written).await?;
+        self.shared.sorted(&lines, written)?;
         self.shared.ask::<Value>(&cmd("PING")).await.map(drop)
     }
 

@@ -86,7 +86,7 @@ impl Shared {
         let mut call = scripts::of_stream(script, stream, &caller);
         fill(&mut call);
         let mut line = if is_write { lines.writes.clone() } else { lines.reads.clone() };
-        let answer = self.sorted(&lines, call.invoke_async(&mut line).await).await?;
+        let answer = self.sorted(&lines, call.invoke_async(&mut line).await)?;
         if is_write {
             self.keep(&lines, &mut line, &partition.key()).await?;
         }
@@ -94,10 +94,10 @@ impl Shared {
     }
 
     /// An answer, or what its failure means; a connection that failed is given up.
-    pub(super) async fn sorted<T>(&self, lines: &Lines, answer: RedisResult<T>) -> Result<T, LogError> {
+    pub(super) fn sorted<T>(&self, lines: &Lines, answer: RedisResult<T>) -> Result<T, LogError> {
         match answer {
             Ok(answer) => Ok(answer),
-            Err(error) => Err(self.link.failed(lines, &error).await),
+            Err(error) => Err(self.link.failed(lines, &error)),
         }
     }
 
@@ -118,9 +118,9 @@ impl Shared {
         }
         wait.arg(self.replicas).arg(WAIT.as_millis() as u64);
         let answer = line.beside(key, wait).await;
-        let (disks, replicas): (u32, u32) = match self.sorted(lines, answer).await? {
+        let (disks, replicas): (u32, u32) = match self.sorted(lines, answer)? {
             Value::Int(replicas) => (u32::from(wants_disk), replicas as u32),
-            both => self.sorted(lines, from_redis_value(both).map_err(redis::RedisError::from)).await?,
+            both => self.sorted(lines, from_redis_value(both).map_err(redis::RedisError::from))?,
         };
         if replicas >= self.replicas && disks >= u32::from(wants_disk) {
             return Ok(());
@@ -173,14 +173,14 @@ impl Shared {
         call.key(keys::events(stream)).arg(range.after().get()).arg(range.upto().get());
         call.arg(limit.events).arg(limit.bytes);
         let read = call.invoke_async(&mut lines.reads.clone()).await;
-        self.sorted(&lines, read).await
+        self.sorted(&lines, read)
     }
 
     /// What a command answers that only reads.
     pub(super) async fn ask<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, LogError> {
         let lines = self.link.lines().await?;
         let answer = command.query_async(&mut lines.reads.clone()).await;
-        self.sorted(&lines, answer).await
+        self.sorted(&lines, answer)
     }
 
     /// The same of every partition.
@@ -200,7 +200,7 @@ impl Shared {
                 let mut call = scripts::FORGET.key(partition.saved());
                 call.arg(before).arg(FORGET).arg(partition.prefix());
                 let answer = call.invoke_async(&mut lines.writes.clone()).await;
-                forgotten = self.sorted(&lines, answer).await?;
+                forgotten = self.sorted(&lines, answer)?;
             }
             Ok(())
         };
@@ -248,7 +248,7 @@ impl Shared {
         }
         let mut line = lines.writes.clone();
         let refused: RedisResult<Vec<usize>> = call.invoke_async(&mut line).await;
-        let refused = self.sorted(&lines, refused).await?;
+        let refused = self.sorted(&lines, refused)?;
         self.keep(&lines, &mut line, &partition.key()).await?;
         let refused = refused.into_iter().filter_map(|place| saves.get(place.checked_sub(1)?));
         Ok(refused.map(|save| (save.consumer.clone(), save.fence)).collect())

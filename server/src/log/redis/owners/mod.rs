@@ -169,7 +169,7 @@ impl Owners for RedisOwners {
         let mut call = scripts::CLAIM.key(keys::claims(stream));
         call.key(keys::states(stream)).arg(pages::who(key)).arg(fence.0);
         let answer: RedisResult<Vec<Value>> = call.invoke_async(&mut lines.writes.clone()).await;
-        let mut answer = self.0.sorted(&lines, answer).await?.into_iter();
+        let mut answer = self.0.sorted(&lines, answer)?.into_iter();
         match answer.next() {
             Some(Value::Int(1)) => {
                 let state = answer.next().map_or(Ok(None), redis::from_redis_value);
@@ -218,7 +218,7 @@ impl Owners for RedisOwners {
         let mut call = scripts::EXPECT.key(Partition::of(stream).key());
         call.arg(EXPECTED_FOR.as_millis() as u64);
         let expected: RedisResult<Value> = call.invoke_async(&mut lines.writes.clone()).await;
-        self.0.sorted(&lines, expected).await.map(drop)
+        self.0.sorted(&lines, expected).map(drop)
     }
 
     async fn ask(&self, server: &ServerId, question: String) -> Result<String, LogError> {
@@ -253,7 +253,7 @@ impl Shared {
         call.key(house.owners()).key(house.servers());
         fill(&mut call);
         let answer = call.invoke_async(&mut lines.writes.clone()).await;
-        self.sorted(&lines, answer).await
+        self.sorted(&lines, answer)
     }
 }
 
