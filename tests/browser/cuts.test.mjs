@@ -10,7 +10,7 @@ const CUTS = 20;
 
 for (const handler of ["sync", "async"]) {
   test(`${CUTS} cuts during a run of ${EVENTS} events, ${handler} handlers [AW-PROMISE]`, async (t) => {
-    const random = seeded(t);
+    const random = seeded();
     const [server, site] = [await startServer(t), await startSite(t)];
     const proxy = await startProxy(t, server);
     const stream = `cuts:${handler}`;

@@ -8,7 +8,7 @@ const open = useBrowser();
 const EVENTS = 1_000;
 
 test("a page that commits the position with its state applies each event exactly once [AW-PROMISE]", async (t) => {
-  const random = seeded(t);
+  const random = seeded();
   const [server, site] = [await startServer(t), await startSite(t)];
   const page = await open(t, site, { socket: server.socketUrl, stream: "run:1", handler: "async", commits: true });
   await page.untilConnected();

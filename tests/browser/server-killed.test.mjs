@@ -12,7 +12,7 @@ for (const [signal, what] of [
   ["SIGTERM", "stopped politely"],
 ]) {
   test(`a server that is ${what} three times during a run, and restarted, loses nothing it acknowledged`, async (t) => {
-    const random = seeded(t);
+    const random = seeded();
     const [server, site] = [await startServer(t), await startSite(t)];
     const page = await open(t, site, {
       socket: server.socketUrl,

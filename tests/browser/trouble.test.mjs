@@ -8,7 +8,7 @@ const open = useBrowser();
 const EVENTS = 1_000;
 
 test("frames that a proxy drops, doubles and swaps are repaired [AW-RECV-2] [AW-RECV-3] [AW-SEND-7]", async (t) => {
-  const random = seeded(t);
+  const random = seeded();
   const [server, site] = [await startServer(t), await startSite(t)];
   const proxy = await startProxy(t, server);
   const done = { dropped: 0, doubled: 0, swapped: 0 };

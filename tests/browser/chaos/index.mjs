@@ -21,7 +21,7 @@ import { Tab } from "./tab.mjs";
 /** How often the pages' journals are taken: the outages are as exact as that. */
 const LOOK_MS = 250;
 /** How long everything may take to settle once the troubles are over, all of it together: a test's time allows for that. */
-const SETTLE_MS = 120_000;
+const SETTLE_MS = 90_000;
 /** How many events a second each producer appends, about. */
 const RATE = 15;
 
@@ -40,24 +40,28 @@ export async function runChaos(
   const begun = performance.now();
   const producing = producers.map((producer) => producer.run());
   const looking = everyNow(LOOK_MS, () => look(run).catch((error) => ledger.violate("page", error.stack)));
+  scope.after(() => looking.stop());
   const atStart = await measure(servers, tabs);
 
   const cast = { tabs: tabs.length, producers: producers.length, servers: count };
   const left = leaveOut(plan({ seed, ms, cuts, kills, ...cast }), world);
   const limit = AbortSignal.timeout(ms * 1.5 + 30_000);
   const telling = setInterval(() => onProgress(progress(run, begun, ms)), 5_000);
+  scope.after(() => clearInterval(telling));
   await conductor.play(left.troubles, signal ? AbortSignal.any([signal, limit]) : limit);
   const troubledMs = performance.now() - begun;
 
   await calmDown(world);
   const deadline = performance.now() + SETTLE_MS;
   for (const producer of producers) producer.stop();
-  await within("every producer is answered", Promise.all(producing), ledger, deadline);
-  await within("every page's publish is answered", Promise.all(tabs.map((tab) => tab.hush())), ledger, deadline);
+  await within(run, "every producer is answered", Promise.all(producing), deadline);
+  for (const tab of tabs) await within(run, `every publish of ${tab.name} is answered`, tab.hush(), deadline);
   await settle(run, deadline);
   await looking.stop();
   clearInterval(telling);
-  await compare(run);
+  await compare(run).catch((error) =>
+    ledger.violate("compare", `${error.message} (${error.cause?.message ?? error.name})`),
+  );
   for (const [kind, asked] of Object.entries({ cut: cuts, kill: kills })) {
     const made = conductor.counts[kind]?.made ?? 0;
     if (made !== asked) ledger.violate("trouble", `${made} of ${asked} of the kind "${kind}" were made`);
@@ -163,7 +167,8 @@ async function calmDown({ lanes, disk }) {
 }
 
 /** Waits until every consumer has settled every stream that it has; says who has not. */
-async function settle({ tabs, servers, ledger }, deadline) {
+async function settle(run, deadline) {
+  const { tabs, servers, ledger } = run;
   const unsettled = async () => {
     const views = await confirmedBy(servers);
     const heads = new Map(
@@ -178,7 +183,12 @@ async function settle({ tabs, servers, ledger }, deadline) {
     );
   };
   try {
-    await until("everything is settled", async () => (await unsettled()).length === 0, remaining(deadline));
+    const isSettled = async () => {
+      const those = await unsettled();
+      run.awaits = those.join("; ");
+      return those.length === 0;
+    };
+    await until("everything is settled", isSettled, remaining(deadline));
   } catch (error) {
     ledger.violate("settled", error.message);
     for (const who of await unsettled().catch(() => [])) ledger.violate("settled", who);
@@ -201,18 +211,19 @@ async function compare(run) {
   }
 }
 
-async function within(what, promise, ledger, deadline) {
+async function within(run, what, promise, deadline) {
+  run.awaits = what;
   let timer;
   const late = new Promise((resolve) => {
     timer = setTimeout(() => resolve("late"), remaining(deadline));
   });
-  if ((await Promise.race([promise, late])) === "late") ledger.violate("settled", `not in time: ${what}`);
+  if ((await Promise.race([promise, late])) === "late") run.ledger.violate("settled", `not in time: ${what}`);
   clearTimeout(timer);
 }
 
 const remaining = (deadline) => Math.max(0, deadline - performance.now());
 
-function progress({ ledger, conductor, servers }, begun, ms) {
+function progress({ ledger, conductor, servers, awaits }, begun, ms) {
   const applied = ledger.views.reduce((sum, view) => sum + view.applied, 0);
   const made = (kind) => conductor.counts[kind]?.made ?? 0;
   return {
@@ -222,6 +233,7 @@ function progress({ ledger, conductor, servers }, begun, ms) {
     applied,
     cuts: made("cut"),
     kills: made("kill"),
+    awaits,
     active: [...(servers.isUp ? [] : [servers.count > 1 ? "all servers down" : "server down"]), ...conductor.active],
     violations: Object.values(ledger.broken).reduce((sum, count) => sum + count, 0),
   };

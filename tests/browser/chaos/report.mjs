@@ -9,8 +9,9 @@ export const clockTime = (seconds) =>
   `${Math.floor(seconds / 60)}:${String(Math.floor(seconds % 60)).padStart(2, "0")}`;
 
 /** One line of a run under way. */
-export function progressLine({ seconds, of, active, cuts, kills, violations, ...counts }) {
-  const now = active.length > 0 ? [...new Set(active)].join(", ") : "quiet";
+export function progressLine({ seconds, of, active, awaits, cuts, kills, violations, ...counts }) {
+  const quiet = awaits ? `waiting for: ${awaits}` : "quiet";
+  const now = active.length > 0 ? [...new Set(active)].join(", ") : quiet;
   const events = `in ${number(counts.in)}, applied ${number(counts.applied)}`;
   return `${clockTime(seconds)} of ${clockTime(of)}: ${events}, ${cuts} cuts, ${kills} kills, ${violations} violations; now: ${now}`;
 }

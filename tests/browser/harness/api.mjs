@@ -1,5 +1,5 @@
 // What a server is asked over HTTP.
-import { until } from "./until.mjs";
+import { DEADLINE_MS, until } from "./until.mjs";
 
 /** Asks whoever is at `url`, which may be another one each time. */
 export class Api {
@@ -24,7 +24,9 @@ export class Api {
       ...(body && { "content-type": contentType }),
       ...(this.#token && { authorization: `Bearer ${this.#token}` }),
     };
-    const answer = await fetch(this.url + path, { method, headers, body });
+    // A server that never answers is an error like any other, and whoever waits for something looks at its deadline.
+    const signal = AbortSignal.timeout(DEADLINE_MS);
+    const answer = await fetch(this.url + path, { method, headers, body, signal });
     const text = await answer.text();
     return { status: answer.status, body: text && JSON.parse(text) };
   }

@@ -4,10 +4,11 @@ import { randomInt } from "node:crypto";
 /** A seed: the one in ACKWIRE_SEED, or a new one. */
 export const anySeed = () => Number(process.env.ACKWIRE_SEED ?? randomInt(2 ** 32)) >>> 0;
 
-/** A generator for this test. */
-export function seeded(t) {
+/** A generator for this test, whose seed is printed. */
+export function seeded() {
   const seed = anySeed();
-  t.diagnostic(`ACKWIRE_SEED=${seed}`);
+  // At once: diagnostics of a test that is broken off are not shown.
+  console.log(`ACKWIRE_SEED=${seed}`);
   return generator(seed);
 }
 
