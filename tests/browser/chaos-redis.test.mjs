@@ -4,13 +4,11 @@ import { test } from "node:test";
 import { runChaos } from "./chaos/index.mjs";
 import { progressLine, reportText } from "./chaos/report.mjs";
 import { Scope } from "./chaos/scope.mjs";
-import { anySeed, hasRedis } from "./harness/index.mjs";
+import { hasRedis, printedSeed } from "./harness/index.mjs";
 
 test("three servers on a Redis in every kind of trouble: nothing lost, repeated, or out of order [AW-PROMISE]", async (t) => {
   if (!hasRedis()) return t.skip("there is no redis-server");
-  const seed = anySeed();
-  // At once: diagnostics of a test that is broken off are not shown.
-  console.log(`ACKWIRE_SEED=${seed}`);
+  const seed = printedSeed();
   const onProgress = (state) => console.log(progressLine(state));
   const scope = new Scope();
   t.after(() => scope.close());

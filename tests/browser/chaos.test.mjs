@@ -4,12 +4,10 @@ import { test } from "node:test";
 import { runChaos } from "./chaos/index.mjs";
 import { progressLine, reportText } from "./chaos/report.mjs";
 import { Scope } from "./chaos/scope.mjs";
-import { anySeed } from "./harness/index.mjs";
+import { printedSeed } from "./harness/index.mjs";
 
 test("pages, server and network in every kind of trouble at once: nothing lost, repeated, or out of order [AW-PROMISE]", async (t) => {
-  const seed = anySeed();
-  // At once: diagnostics of a test that is broken off are not shown.
-  console.log(`ACKWIRE_SEED=${seed}`);
+  const seed = printedSeed();
   const onProgress = (state) => console.log(progressLine(state));
   const scope = new Scope();
   t.after(() => scope.close());

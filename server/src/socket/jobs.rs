@@ -18,6 +18,7 @@ use tokio::{
     task::JoinSet,
     time::{Duration, sleep},
 };
+use tracing::Instrument;
 
 use crate::{
     clock,
@@ -84,6 +85,11 @@ impl Jobs {
         Poll::Ready(done)
     }
 
+    /// What it logs names the connection, as far as that is looked at.
+    fn begin(&mut self, job: impl Future<Output = Done> + Send + 'static) {
+        self.running.spawn(job.in_current_span());
+    }
+
     /// Asks the application to send an event again.
     pub fn retry(&mut self, subscription: SubscriptionId, retry: RetryCallback, seq: Seq, attempt: u32) {
         self.retries += 1;
@@ -99,7 +105,7 @@ impl Jobs {
             let outcome = outcome.await;
             Done::Retried { subscription, seq, attempt, outcome }
         };
-        self.running.spawn(asked);
+        self.begin(asked);
     }
 
     /// Reads a page.
@@ -109,7 +115,7 @@ impl Jobs {
             let page = log.read(&subscription.stream, request.range, limit(&request)).await.map(page);
             Done::Read { subscription, id: request.id, page }
         };
-        self.running.spawn(read);
+        self.begin(read);
     }
 
     /// Saves what became of the events, however often it takes: the feed says nothing until then.
@@ -128,7 +134,7 @@ impl Jobs {
                 }
             }
         };
-        self.running.spawn(save);
+        self.begin(save);
     }
 
     /// Appends an event.
@@ -151,7 +157,7 @@ impl Jobs {
             });
             Done::Appended { publish, placed }
         };
-        self.running.spawn(append);
+        self.begin(append);
     }
 }
 

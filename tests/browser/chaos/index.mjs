@@ -40,7 +40,8 @@ export async function runChaos(
   const begun = performance.now();
   const producing = producers.map((producer) => producer.run());
   const looking = everyNow(LOOK_MS, () => look(run).catch((error) => ledger.violate("page", error.stack)));
-  scope.after(() => looking.stop());
+  // Not waited for: a page that hangs is looked at until its browser closes, which comes after this.
+  scope.after(() => void looking.stop());
   const atStart = await measure(servers, tabs);
 
   const cast = { tabs: tabs.length, producers: producers.length, servers: count };
@@ -55,10 +56,9 @@ export async function runChaos(
   const deadline = performance.now() + SETTLE_MS;
   for (const producer of producers) producer.stop();
   await within(run, "every producer is answered", Promise.all(producing), deadline);
-  for (const tab of tabs) await within(run, `every publish of ${tab.name} is answered`, tab.hush(), deadline);
+  await Promise.all(tabs.map((tab) => within(run, `every publish of ${tab.name} is answered`, tab.hush(), deadline)));
   await settle(run, deadline);
   await looking.stop();
-  clearInterval(telling);
   await compare(run).catch((error) =>
     ledger.violate("compare", `${error.message} (${error.cause?.message ?? error.name})`),
   );
@@ -98,7 +98,7 @@ async function setUp(scope, seed, count) {
   const random = generator(seed + 1_000);
   const world = { servers, redis, disk, clock, lanes, tabs, random, pause, missing };
   const conductor = new Conductor(world, () => performance.now());
-  return { world, ledger, conductor, outages: new Outages(), tabs, producers, servers };
+  return { world, ledger, conductor, outages: new Outages(), tabs, producers, servers, awaits: new Set() };
 }
 
 /** Where one server has its file. */
@@ -185,7 +185,7 @@ async function settle(run, deadline) {
   try {
     const isSettled = async () => {
       const those = await unsettled();
-      run.awaits = those.join("; ");
+      run.awaits = new Set(those);
       return those.length === 0;
     };
     await until("everything is settled", isSettled, remaining(deadline));
@@ -212,12 +212,13 @@ async function compare(run) {
 }
 
 async function within(run, what, promise, deadline) {
-  run.awaits = what;
+  run.awaits.add(what);
   let timer;
   const late = new Promise((resolve) => {
     timer = setTimeout(() => resolve("late"), remaining(deadline));
   });
   if ((await Promise.race([promise, late])) === "late") run.ledger.violate("settled", `not in time: ${what}`);
+  else run.awaits.delete(what);
   clearTimeout(timer);
 }
 
@@ -233,7 +234,7 @@ function progress({ ledger, conductor, servers, awaits }, begun, ms) {
     applied,
     cuts: made("cut"),
     kills: made("kill"),
-    awaits,
+    awaits: [...awaits],
     active: [...(servers.isUp ? [] : [servers.count > 1 ? "all servers down" : "server down"]), ...conductor.active],
     violations: Object.values(ledger.broken).reduce((sum, count) => sum + count, 0),
   };

@@ -10,7 +10,7 @@ export const clockTime = (seconds) =>
 
 /** One line of a run under way. */
 export function progressLine({ seconds, of, active, awaits, cuts, kills, violations, ...counts }) {
-  const quiet = awaits ? `waiting for: ${awaits}` : "quiet";
+  const quiet = awaits.length > 0 ? `waiting for: ${awaits.join("; ")}` : "quiet";
   const now = active.length > 0 ? [...new Set(active)].join(", ") : quiet;
   const events = `in ${number(counts.in)}, applied ${number(counts.applied)}`;
   return `${clockTime(seconds)} of ${clockTime(of)}: ${events}, ${cuts} cuts, ${kills} kills, ${violations} violations; now: ${now}`;

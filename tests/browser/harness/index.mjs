@@ -2,7 +2,7 @@
 export { useBrowser, useChromium } from "./browser.mjs";
 export { produce, runEvents } from "./produce.mjs";
 export { startProxy } from "./proxy.mjs";
-export { anySeed, generator, seeded } from "./random.mjs";
+export { anySeed, generator, printedSeed, seeded } from "./random.mjs";
 export { hasRedis, startRedis } from "./redis.mjs";
 export { startServer } from "./server.mjs";
 export { startSite } from "./site.mjs";

@@ -4,13 +4,15 @@ import { randomInt } from "node:crypto";
 /** A seed: the one in ACKWIRE_SEED, or a new one. */
 export const anySeed = () => Number(process.env.ACKWIRE_SEED ?? randomInt(2 ** 32)) >>> 0;
 
-/** A generator for this test, whose seed is printed. */
-export function seeded() {
+/** The same for a test, and printed at once: diagnostics of a test that is broken off are not shown. */
+export function printedSeed() {
   const seed = anySeed();
-  // At once: diagnostics of a test that is broken off are not shown.
   console.log(`ACKWIRE_SEED=${seed}`);
-  return generator(seed);
+  return seed;
 }
+
+/** A generator for this test. */
+export const seeded = () => generator(printedSeed());
 
 /** A generator (mulberry32): `next()` in [0, 1), `below(n)`, `between(least, bound)`, `chance(odds)`, `pick(list)`. */
 export function generator(seed) {

@@ -17,7 +17,7 @@ use redis::{
     sentinel::{SentinelClientBuilder, SentinelServerType},
 };
 use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex},
     time::Duration,
 };
 use tokio::sync::broadcast;
@@ -25,6 +25,7 @@ use tokio::sync::broadcast;
 use super::{
     RedisUrl,
     explain::{ends_connection, explain},
+    lock,
     survey::Survey,
     url::Kind,
 };
@@ -147,11 +148,6 @@ async fn make(url: &RedisUrl, number: u64) -> RedisResult<Lines> {
     let (reads, writes) = tokio::try_join!(Line::open(url, None), Line::open(url, None))?;
     let survey = Arc::new(Survey::of(&mut reads.clone()).await?);
     Ok(Lines { number, reads, writes, survey })
-}
-
-fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
-    // No code that holds it can leave it half-changed.
-    state.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Line {

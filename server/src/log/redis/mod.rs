@@ -26,7 +26,10 @@ use ackwire::wire::{ConsumerId, EventId, Seq, SeqRange, StreamName};
 use async_trait::async_trait;
 use futures_util::future::try_join_all;
 use redis::{RedisResult, Value, cmd};
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 use tokio::task::JoinHandle;
 
 use self::{
@@ -233,4 +236,9 @@ impl Log for RedisLog {
     fn owners(&self) -> Option<Arc<dyn Owners>> {
         Some(Arc::new(RedisOwners(self.shared.clone())))
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // No code that holds one of these locks can leave what it guards half-changed.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

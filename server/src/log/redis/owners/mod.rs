@@ -27,7 +27,7 @@ use redis::{RedisResult, Script, ScriptInvocation, Value};
 use std::{
     collections::BTreeMap,
     fmt,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::Ordering},
+    sync::{Arc, atomic::Ordering},
     time::Duration,
 };
 use tokio::{sync::mpsc, time::timeout};
@@ -35,7 +35,7 @@ use tokio::{sync::mpsc, time::timeout};
 use super::{
     Shared,
     keys::{self, House, Partition},
-    pages, scripts,
+    lock, pages, scripts,
 };
 use crate::log::{
     ConsumerKey, EXPECTED_FOR, Fence, Loaded, LogError, Owners, Purpose, Save, ServerId, Taken, Taker, Word,
@@ -255,9 +255,4 @@ impl Shared {
         let answer = call.invoke_async(&mut lines.writes.clone()).await;
         self.sorted(&lines, answer)
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // No code that holds one of these locks can leave what it guards half-changed.
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
